@@ -1,0 +1,73 @@
+/** Every limit of the library, with its unit and the reason for it. */
+
+/** The longest file name, in bytes of UTF-8: what ext4, xfs, btrfs, tmpfs and most others allow; APFS and NTFS allow more. */
+export const FILENAME_BYTES = 255
+
+/** The largest value a store takes unless told otherwise, in bytes: a value is held in memory whole. */
+export const VALUE_BYTES: number = 64 * 1024 * 1024
+
+/** Values up to this size are read and staged at once, and journaled with their bytes; larger ones block too long. */
+export const SMALL_VALUE_BYTES: number = 64 * 1024
+
+/** A large value is written in pieces of this size, so that other work gets its turn. */
+export const WRITE_CHUNK_BYTES: number = 1024 * 1024
+
+/** Steps by which a modification time is raised until the filesystem shows it as later: some hold only 1 or 2 s. */
+export const TIME_STEPS_NS: readonly bigint[] = [0n, 1_000n, 1_000_000n, 1_000_000_000n, 2_000_000_000n]
+
+/** A group of commits is closed at this many bytes of values, so that one flush stays short. */
+export const GROUP_BYTES: number = 1024 * 1024
+
+/** The journal is first this long; the smallest write of most filesystems. */
+export const JOURNAL_STEP_BYTES: number = 4096
+
+/** The journal grows by as much as it has, but by no more than this, so that most appends change no metadata. */
+export const JOURNAL_STEP_LIMIT_BYTES: number = 1024 * 1024
+
+/** A checkpoint begins when the journals together have this many bytes: what recovery must read stays short. */
+export const CHECKPOINT_BYTES: number = 4 * 1024 * 1024
+
+/** Commits wait for the checkpoint when the journals together have this many bytes. */
+export const JOURNALS_LIMIT_BYTES: number = 16 * 1024 * 1024
+
+/** A checkpoint begins after so long without writes, and then the store is let go. */
+export const IDLE_MS = 1000
+
+/** An owner lets the store go after so long while others wait: long enough to pay for a takeover many times. */
+export const SLICE_MS = 50
+
+/** Work that must not freeze the process yields to the event loop after so long. */
+export const YIELD_MS = 4
+
+/** How often a waiting process looks again, beside the hints of the system; with jitter of as much again. */
+export const POLL_MS = 10
+
+/** A lock that was not renewed for so long is stale; its owner was stopped, or is on another machine and dead. */
+export const LOCK_STALE_MS = 5000
+
+/** A write waits so long for its turn unless told otherwise. */
+export const LOCK_TIMEOUT_MS = 10_000
+
+/** An open store looks this often whether the owner has died. */
+export const WATCH_OWNER_MS = 500
+
+/** A folder's time tells changes apart only if they are so far apart: the kernel's clock ticks every 1 to 10 ms. */
+export const CLOCK_TICK_MS = 20
+
+/** A listing that a change spoils is repeated so often before it waits for the store to itself. */
+export const LISTING_ROUNDS = 3
+
+/** Flushes of a checkpoint at the same time; Node has four threads for all file work of a process. */
+export const CHECKPOINT_FLUSHES = 3
+
+/** A commit that is durable but cannot be published is tried again for so long before the call rejects. */
+export const PUBLISH_RETRY_MS = 1000
+
+/** A group keeps at most this many bytes of values in the journal; beyond it even small values are synced as files. */
+export const INLINE_BYTES: number = 4 * 1024 * 1024
+
+/** An owner with nothing to do looks this often whether others wait, beside the hints of the system. */
+export const REST_MS = 50
+
+/** After letting the store go to others, a process does not claim it again for so long, so that one of them can. */
+export const COURTESY_MS = 25

@@ -1,0 +1,162 @@
+/**
+ * Checkpoint: the plain files of published commits are synced, then their journals are removed.
+ *
+ * K1  The files, and every folder that they were published into, are synced before the mark that says so.
+ * K2  The mark is durable before a journal is removed: so journals may vanish, or come back after a power cut, in any
+ *     order, and no older commit is ever recovered over a later one.
+ * K3  A file whose flush failed is not flushed again: its value is written to a new file from the journal.
+ */
+
+import { CHECKPOINT_BYTES, CHECKPOINT_FLUSHES, IDLE_MS, JOURNALS_LIMIT_BYTES } from '../base/limits.js'
+import { isErrorCode } from '../disk/disk.js'
+import { stagedName } from '../disk/layout.js'
+import { readControlNames } from './claim.js'
+import type { JournalContents } from './journal.js'
+import { type KnownJournals, type Ownership, removeSynced, retireJournal, startJournal } from './own.js'
+import { publishChange, syncScopeFolders } from './publish.js'
+import { lastChanges, readKept } from './recover.js'
+import type { RecordedChange } from './record.js'
+import type { Site } from './site.js'
+import type { StageState } from './stage.js'
+
+/** The checkpoints of one process: begun and ended by the owner, run beside its commits. */
+export class Checkpoints {
+  readonly #site: Site
+  readonly #known: KnownJournals
+  #running: Promise<void> | undefined
+  #found: SyncedFiles | undefined
+  #failure: unknown
+  #notBeforeMs = 0
+
+  /** `known` are the kept journals that this process knows of. */
+  constructor(site: Site, known: KnownJournals) {
+    this.#site = site
+    this.#known = known
+  }
+
+  /** Between two groups: ends a checkpoint that has run, and begins one where the journals are long, or it is quiet. */
+  async tend(owned: Ownership, isQuiet: boolean): Promise<void> {
+    if (this.#found !== undefined) await this.#end(owned, this.#found)
+    const bytes = owned.journal.bytes + owned.keptBytes
+    if (this.#running !== undefined) {
+      if (bytes > JOURNALS_LIMIT_BYTES) await this.#running
+      return
+    }
+    if (this.#site.host.monotonicMs() < this.#notBeforeMs) return
+    if (bytes >= CHECKPOINT_BYTES || (isQuiet && this.isNeeded(owned))) await this.#begin(owned)
+  }
+
+  /** Whether commits are not yet known to be synced. */
+  isNeeded(owned: Ownership): boolean {
+    return owned.revision > owned.synced
+  }
+
+  /** Does all there is to do. Rejects where the disk refuses: the journals stay then. */
+  async complete(owned: Ownership): Promise<void> {
+    this.#notBeforeMs = 0
+    this.#failure = undefined
+    while (this.isNeeded(owned)) {
+      await this.tend(owned, true)
+      await this.#running
+      if (this.#failure !== undefined) throw this.#failure
+    }
+  }
+
+  async #begin(owned: Ownership): Promise<void> {
+    if (owned.revision > owned.journalStart) {
+      owned.keptBytes += owned.journal.bytes
+      await retireJournal(this.#site, owned)
+      owned.journal = await startJournal(this.#site, owned.claim, { ...owned, time: owned.stage.lastTime })
+      owned.journalStart = owned.revision
+    }
+    this.#running = this.#run()
+  }
+
+  async #run(): Promise<void> {
+    try {
+      this.#found = await syncKeptFiles(this.#site)
+    } catch (error) {
+      this.#postpone(error)
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  async #end(owned: Ownership, found: SyncedFiles): Promise<void> {
+    this.#found = undefined
+    if (found.revision <= owned.synced) return
+    try {
+      await rewriteFailed(this.#site, owned.stage, found.failed)
+    } catch (error) {
+      this.#postpone(error)
+      return
+    }
+    const { revision, stage } = owned
+    await owned.journal.append({ kind: 'mark', revision, time: stage.lastTime, synced: found.revision })
+    await owned.journal.sync()
+    owned.synced = found.revision
+    await removeSynced(this.#site, this.#known, found.revision)
+    owned.keptBytes = 0
+  }
+
+  /** The journals stay, so nothing is lost; the next checkpoint tries again. */
+  #postpone(error: unknown): void {
+    this.#failure = error
+    this.#notBeforeMs = this.#site.host.monotonicMs() + IDLE_MS
+  }
+}
+
+/** What a checkpoint has found out. */
+export interface SyncedFiles {
+  /** Commits up to this revision are synced, but for the changes that failed. */
+  readonly revision: number
+  /** Changes whose file could not be flushed (K3). */
+  readonly failed: readonly RecordedChange[]
+}
+
+/** Syncs the files of all kept journals; needs no ownership, and runs beside commits. */
+export async function syncKeptFiles(site: Site): Promise<SyncedFiles> {
+  const journals: JournalContents[] = []
+  for (const { name, revision } of (await readControlNames(site)).kept) {
+    const contents = await readKept(site, name, revision)
+    if (contents !== undefined) journals.push(contents)
+  }
+  const changes = lastChanges(site, journals)
+  const failed: RecordedChange[] = []
+  const queue = changes.entries()
+  const flushNext = async (): Promise<void> => {
+    for (const [path, change] of queue) {
+      if (change.kind === 'set' && !(await flushFile(site, path))) failed.push(change)
+    }
+  }
+  await Promise.all(Array.from({ length: CHECKPOINT_FLUSHES }, flushNext))
+  await syncScopeFolders(site, new Set([...changes.values()].map((change) => change.scope)))
+  return { revision: Math.max(0, ...journals.map((contents) => contents.revision)), failed }
+}
+
+/** False if the flush failed, or the file cannot be opened for it. */
+async function flushFile(site: Site, path: string): Promise<boolean> {
+  try {
+    await site.disk.syncFile(path)
+    return true
+  } catch (error) {
+    if (isErrorCode(error, 'EIO', 'ENOSPC', 'EDQUOT', 'EACCES', 'EPERM')) return false
+    throw error
+  }
+}
+
+/** Writes the values of failed files anew, where the file still is the one of the commit (K3). For the owner. */
+export async function rewriteFailed(site: Site, stage: StageState, failed: readonly RecordedChange[]): Promise<void> {
+  for (const change of failed) {
+    const present = await site.disk.stat(site.layout.keyPath(change.scope, change.key))
+    if (change.kind !== 'set' || present?.time !== change.time) continue
+    const { bytes } = change.value
+    if (bytes === undefined) continue // synced when it was staged
+    stage.lastStaged += 1
+    const path = `${stage.folder}/${stagedName(stage.lastStaged)}`
+    const { mode } = present
+    await site.disk.createFile(path, bytes, { mode, exactMode: true, time: change.time, sync: true })
+    await publishChange(site, stage.folder, { ...change, value: { ...change.value, staged: stage.lastStaged } })
+  }
+  await syncScopeFolders(site, new Set(failed.map((change) => change.scope)))
+}

@@ -1,0 +1,302 @@
+/**
+ * Claims: which process may commit.
+ *
+ * Definitions. A *claim* is a number; `c<N>` is made by link(2), so one process alone has it, and names a *work
+ * folder* with a random name. The holder of the highest claim is the *owner*. A work folder is *fenced* when it was
+ * renamed by a later claim. *Settling* a lower claim: fence its work folder, finish what its journal holds, move the
+ * journal to a name of its own, empty and remove the folder, remove the claim.
+ *
+ * Invariants.
+ * C1  A key changes only by a rename from or to a work folder.
+ * C2  Before the first own commit every lower claim is settled, so no rename into a removed folder can land late.
+ * C3  Numbers only rise, names of work folders never come back: a late call finds nothing.
+ * C4  Whoever stops half-way leaves names that the next claim settles again; every step may be repeated.
+ * C5  The judgement that claim M may be taken over carries the number: it takes M + 1 or nothing.
+ * C6  Release adds or renames its own names only; it never removes one that another may have.
+ *
+ * States: waiting (work folder, no claim) -- tryClaim --> claimed -- settleLower --> owner -- release --> released;
+ * a claimed one that finds a higher claim undoes its claim, an owner whose work folder is gone is fenced.
+ */
+
+import { StorageError } from '../base/errors.js'
+import { type Awaitable, isErrorCode } from '../disk/disk.js'
+import type { ProcessIdentity } from '../disk/host.js'
+import {
+  type ControlName,
+  claimName,
+  fencedName,
+  parseControlName,
+  RECORD_NAME,
+  releasedName,
+  workName,
+} from '../disk/layout.js'
+import type { Site } from './site.js'
+
+/** A claim as its owner uses it. */
+export interface Claim {
+  readonly number: number
+  /** The name of its work folder. */
+  readonly folder: string
+  /** The path of its work folder. */
+  readonly path: string
+}
+
+/** What `c<N>` holds. */
+export interface ClaimRecord {
+  readonly folder: string
+  readonly owner: ProcessIdentity
+}
+
+/** The names in `.plainkeep`, understood. */
+export interface ControlNames {
+  /** The highest number that was ever claimed, as far as can be seen. */
+  readonly top: number
+  readonly claims: readonly number[]
+  readonly released: ReadonlySet<number>
+  readonly work: readonly (ControlName & { kind: 'work' })[]
+  readonly kept: readonly (ControlName & { kind: 'kept' })[]
+}
+
+/** The work folders that this process uses now: a claim of this process on any other folder is a dead one. */
+const usedFolders = new Set<string>()
+
+/** Lists `.plainkeep`. Kept journals come oldest first. */
+export async function readControlNames(site: Site): Promise<ControlNames> {
+  const names = ((await site.disk.listNames(site.layout.control)) ?? []).map(parseControlName)
+  const claims = names.flatMap((name) => (name.kind === 'claim' ? [name.number] : []))
+  const released = new Set(names.flatMap((name) => (name.kind === 'released' ? [name.number] : [])))
+  const work = names.filter((name) => name.kind === 'work')
+  const kept = names.filter((name) => name.kind === 'kept').sort((left, right) => left.revision - right.revision)
+  return { top: Math.max(0, ...claims, ...released), claims, released, work, kept }
+}
+
+/** What `c<N>` holds; undefined if it is not there. */
+export async function readClaim(site: Site, number: number): Promise<ClaimRecord | undefined> {
+  const bytes = await site.disk.readFile(site.layout.controlPath(claimName(number)))
+  if (bytes === undefined) return undefined
+  const record = parseClaimRecord(bytes)
+  if (record !== undefined) return record
+  const message = `The claim ${claimName(number)} in ${site.layout.control} is damaged; remove it if no process uses the store.`
+  throw new StorageError('CORRUPT_JOURNAL', message, { store: site.layout.root })
+}
+
+function parseClaimRecord(bytes: Uint8Array): ClaimRecord | undefined {
+  try {
+    const record = JSON.parse(Buffer.from(bytes).toString('utf8')) as ClaimRecord
+    return typeof record.folder === 'string' && typeof record.owner.pid === 'number' ? record : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The work folder of a claim under its present name, fenced or not. */
+export function findWorkFolder(names: ControlNames, folder: string): string | undefined {
+  return names.work.find((work) => work.folder === folder)?.name
+}
+
+/** Whether the highest claim can be taken over at once: nobody has it, it was released, or its owner is dead. */
+export async function isFree(site: Site, names: ControlNames): Promise<boolean> {
+  if (names.top === 0 || names.released.has(names.top)) return true
+  const record = await readClaim(site, names.top)
+  if (record === undefined || findWorkFolder(names, record.folder) === undefined) return true
+  return isDead(site, record.folder, record.owner)
+}
+
+/** Whether the last owner is gone and has not let the store go: then there may be something to recover. */
+export async function isOwnerDead(site: Site): Promise<boolean> {
+  const names = await readControlNames(site)
+  return names.top > 0 && !names.released.has(names.top) && (await isFree(site, names))
+}
+
+/** Whether a process that made a work folder is known to be gone. */
+function isDead(site: Site, folder: string, owner: ProcessIdentity): boolean {
+  const self = site.host.identity
+  const isSelf =
+    owner.pid === self.pid &&
+    owner.thread === self.thread &&
+    owner.startTime === self.startTime &&
+    owner.boot === self.boot &&
+    owner.pidNamespace === self.pidNamespace
+  return isSelf ? !usedFolders.has(folder) : site.host.isAlive(owner) === false
+}
+
+/** Makes a work folder with a record of it, synced; other processes see that one waits. */
+export async function makeWorkFolder(site: Site): Promise<{ folder: string; path: string }> {
+  const folder = workName(site.host.randomName())
+  const path = site.layout.controlPath(folder)
+  usedFolders.add(folder)
+  try {
+    await site.disk.makeFolder(path, site.folderMode)
+    const record: ClaimRecord = { folder, owner: site.host.identity }
+    const bytes = Buffer.from(`${JSON.stringify(record)}\n`)
+    await site.disk.createFile(`${path}/${RECORD_NAME}`, bytes, { mode: site.fileMode, sync: true })
+    return { folder, path }
+  } catch (error) {
+    await removeWorkFolder(site, folder).catch(() => undefined)
+    throw error
+  }
+}
+
+/** Removes a work folder that no claim names, and that holds its record at most. */
+export async function removeWorkFolder(site: Site, folder: string): Promise<void> {
+  usedFolders.delete(folder)
+  const path = site.layout.controlPath(folder)
+  await ignoring(['ENOENT'], () => site.disk.unlink(`${path}/${RECORD_NAME}`))
+  await ignoring(['ENOENT', 'ENOTEMPTY', 'EEXIST'], () => site.disk.removeFolder(path))
+}
+
+/** Takes exactly this number for a work folder (C5). False if another has it, or the work folder was swept. */
+export async function tryClaim(site: Site, number: number, path: string): Promise<boolean> {
+  try {
+    await site.disk.link(`${path}/${RECORD_NAME}`, site.layout.controlPath(claimName(number)))
+    return true
+  } catch (error) {
+    if (!isErrorCode(error, 'EEXIST', 'ENOENT')) throw error
+    const record = await readClaim(site, number) // the reply may be lost: look at the result
+    return record !== undefined && path.endsWith(record.folder)
+  }
+}
+
+/** Whether a claim above this one was seen, or this one is an old number: then it must be undone. */
+export function isOvertaken(names: ControlNames, number: number): boolean {
+  const fencers = names.work.map((work) => work.fencedBy ?? 0)
+  return names.top > number || names.released.has(number) || Math.max(0, ...fencers) > number
+}
+
+/** Takes back a claim that was overtaken before it owned anything. */
+export async function undoClaim(site: Site, claim: Claim): Promise<void> {
+  await ignoring(['ENOENT'], () => site.disk.unlink(site.layout.controlPath(claimName(claim.number))))
+  await removeWorkFolder(site, claim.folder)
+}
+
+/**
+ * Settles every lower claim, oldest first (C2). `finish` does what a fenced work folder's journal asks for and moves
+ * the journal out of it. False if the claim was overtaken, and undone.
+ */
+export async function settleLower(
+  site: Site,
+  claim: Claim,
+  finish: (fencedPath: string) => Promise<void>,
+): Promise<boolean> {
+  for (;;) {
+    const names = await readControlNames(site)
+    if (isOvertaken(names, claim.number)) {
+      await undoClaim(site, claim)
+      return false
+    }
+    const lowest = Math.min(...names.claims.filter((number) => number < claim.number))
+    if (!Number.isFinite(lowest)) {
+      await removeReleased(site, names, claim.number)
+      return true
+    }
+    await settleClaim(site, { names, claim, number: lowest, finish })
+  }
+}
+
+interface Settling {
+  readonly names: ControlNames
+  readonly claim: Claim
+  readonly number: number
+  readonly finish: (fencedPath: string) => Promise<void>
+}
+
+/** One step on one lower claim; the caller looks again in any case (C4). */
+async function settleClaim(site: Site, { names, claim, number, finish }: Settling): Promise<void> {
+  const record = await readClaim(site, number)
+  if (record === undefined) return
+  const found = findWorkFolder(names, record.folder)
+  if (found !== undefined) {
+    const fenced = site.layout.controlPath(fencedName(record.folder, claim.number))
+    const present = site.layout.controlPath(found)
+    if (present !== fenced && !(await succeeds(['ENOENT'], () => site.disk.rename(present, fenced)))) return
+    await finish(fenced)
+    if (!(await emptyAndRemove(site, fenced))) return
+  }
+  await ignoring(['ENOENT'], () => site.disk.unlink(site.layout.controlPath(claimName(number))))
+}
+
+/** False if something landed in the folder meanwhile, or a later claim has fenced it again. */
+async function emptyAndRemove(site: Site, path: string): Promise<boolean> {
+  for (const name of (await site.disk.listNames(path)) ?? []) {
+    await ignoring(['ENOENT'], () => site.disk.unlink(`${path}/${name}`))
+  }
+  return succeeds(['ENOENT', 'ENOTEMPTY', 'EEXIST'], () => site.disk.removeFolder(path))
+}
+
+async function removeReleased(site: Site, names: ControlNames, below: number): Promise<void> {
+  for (const number of names.released) {
+    if (number < below) await ignoring(['ENOENT'], () => site.disk.unlink(site.layout.controlPath(releasedName(number))))
+  }
+}
+
+/** Whether the work folder still has its name: then what was flushed before this call is the owner's, for certain. */
+export async function isStanding(site: Site, claim: Claim): Promise<boolean> {
+  return (await site.disk.stat(`${claim.path}/${RECORD_NAME}`)) !== undefined
+}
+
+/**
+ * Whether another process waits for the store: it has a work folder that no claim names. Removes those whose makers
+ * are dead, and what a power cut brought back of fenced ones.
+ */
+export async function hasWaiters(site: Site, claim: Claim): Promise<boolean> {
+  const names = await readControlNames(site)
+  const claimed = new Set([claim.folder])
+  for (const number of names.claims) {
+    const record = await readClaim(site, number)
+    if (record !== undefined) claimed.add(record.folder)
+  }
+  let isAnyWaiting = false
+  for (const work of names.work) {
+    if (!claimed.has(work.folder) && (await isWaiting(site, work))) isAnyWaiting = true
+  }
+  return isAnyWaiting
+}
+
+async function isWaiting(site: Site, work: ControlName & { kind: 'work' }): Promise<boolean> {
+  const path = site.layout.controlPath(work.name)
+  const bytes = await site.disk.readFile(`${path}/${RECORD_NAME}`)
+  const owner = bytes === undefined ? undefined : parseClaimRecord(bytes)?.owner
+  if (work.fencedBy === undefined && owner !== undefined && !isDead(site, work.folder, owner)) return true
+  if (work.fencedBy === undefined && owner?.boot === site.host.identity.boot) await removeWorkFolder(site, work.folder)
+  else if (work.fencedBy !== undefined || owner !== undefined) await emptyAndRemove(site, path)
+  return false
+}
+
+/** Lets the claim go. Nothing of it may be in flight, and its journal is moved out already (C6). */
+export async function releaseClaim(site: Site, claim: Claim): Promise<void> {
+  usedFolders.delete(claim.folder)
+  if (!(await emptyAndRemove(site, claim.path))) return
+  await succeeds(['EEXIST', 'ENOSPC'], () => createReleased(site, claim)) // without it the missing folder says as much
+}
+
+/** The same as the process exits, when nothing can be awaited: the disk does these operations at once, or not at all. */
+export function releaseClaimAtExit(site: Site, claim: Claim): void {
+  void site.disk.unlink(`${claim.path}/${RECORD_NAME}`)
+  void site.disk.removeFolder(claim.path)
+  void createReleased(site, claim)
+}
+
+function createReleased(site: Site, claim: Claim): Awaitable<unknown> {
+  const path = site.layout.controlPath(releasedName(claim.number))
+  return site.disk.createFile(path, new Uint8Array(), { mode: site.fileMode })
+}
+
+/** Gives the work folder up without a release: the next claim settles it. */
+export function abandonClaim(claim: Claim): void {
+  usedFolders.delete(claim.folder)
+}
+
+async function ignoring(codes: readonly string[], operation: () => Awaitable<unknown>): Promise<void> {
+  await succeeds(codes, operation)
+}
+
+/** Does it; false for one of these errors. */
+async function succeeds(codes: readonly string[], operation: () => Awaitable<unknown>): Promise<boolean> {
+  try {
+    await operation()
+    return true
+  } catch (error) {
+    if (isErrorCode(error, ...codes)) return false
+    throw error
+  }
+}

@@ -1,0 +1,75 @@
+/** What a store needs of the engine under it: read, list, commit. Any engine that keeps this can stand here. */
+
+import type { ScopeId } from '../base/scope-id.js'
+import type { Awaitable } from '../disk/disk.js'
+
+/** One key that a commit sets, or deletes where `value` is undefined. */
+export interface Change {
+  readonly scope: ScopeId
+  readonly key: string
+  readonly value: Uint8Array | undefined
+}
+
+/** What one commit asks for: all of its changes, or none. */
+export interface CommitRequest {
+  readonly changes: readonly Change[]
+  /** The plugin that writes; undefined for the host itself. */
+  readonly writer?: string | undefined
+  /** Aborts while the commit still waits for its turn. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What became of one change. */
+export interface ChangeResult {
+  /** The version that was set; undefined for a delete. */
+  readonly version: string | undefined
+  /** Whether the key held a value before. */
+  readonly existed: boolean
+}
+
+/** A commit that is durable and visible. */
+export interface CommitReceipt {
+  /** Its number in the store; undefined if there was nothing to change. */
+  readonly revision: number | undefined
+  /** One result for each change of the request, in its order. */
+  readonly results: readonly ChangeResult[]
+}
+
+/** What is known of a present value without its bytes. */
+export interface ValueStat {
+  readonly version: string
+  /** Bytes. */
+  readonly size: number
+  readonly modifiedAt: Date
+}
+
+/** A present value and what is known of it. */
+export interface EntryBytes extends ValueStat {
+  readonly bytes: Uint8Array
+}
+
+/** The engine under a store. After `close` every call rejects with `STORE_CLOSED`. */
+export interface Engine {
+  /** The store's root folder, absolute. */
+  readonly root: string
+  /** The folder of a scope, absolute; it need not exist. */
+  scopePath(scope: ScopeId): string
+  /** The file of a key, absolute; it need not exist. Throws `INVALID_KEY`, `KEY_TOO_LONG`. */
+  keyPath(scope: ScopeId, key: string): string
+  /** The bytes of a key; undefined if it holds none. */
+  read(scope: ScopeId, key: string): Awaitable<Uint8Array | undefined>
+  /** The bytes of a key with what is known of them, from one look at one file. */
+  readEntry(scope: ScopeId, key: string): Awaitable<EntryBytes | undefined>
+  /** What is known of a key's value; undefined if it holds none. */
+  stat(scope: ScopeId, key: string): Awaitable<ValueStat | undefined>
+  /** All keys of a scope, in no order. A key that exists throughout the call is never left out. */
+  list(scope: ScopeId, signal?: AbortSignal): Promise<string[]>
+  /** The names of the workspaces that have a folder, in no order. */
+  listWorkspaces(): Promise<string[]>
+  /** The ids of the plugins that have a folder in a workspace, in no order. */
+  listPlugins(workspace: string): Promise<string[]>
+  /** Makes all changes durable and visible, or none. The error says which in `outcome`. */
+  commit(request: CommitRequest): Promise<CommitReceipt>
+  /** Waits for pending commits, checkpoints, lets the store go. */
+  close(): Promise<void>
+}

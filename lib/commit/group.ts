@@ -1,0 +1,125 @@
+/** Grouping: writes that wait while a commit is under way are committed together in the next one. */
+
+import { StorageError } from '../base/errors.js'
+import { GROUP_BYTES } from '../base/limits.js'
+import type { CommitReceipt, CommitRequest } from './engine.js'
+import { estimateChangeBytes } from './record.js'
+
+/** A commit that waits, or is under way. */
+export interface PendingCommit {
+  readonly request: CommitRequest
+  /** The file of each change. */
+  readonly paths: readonly string[]
+  /** For the journal, close enough. */
+  readonly bytes: number
+  /** When it came, in milliseconds that only rise. */
+  readonly sinceMs: number
+  /** Commit it in a group of its own: in company it could not be told whose change failed. */
+  isAlone: boolean
+  resolve(receipt: CommitReceipt): void
+  reject(error: unknown): void
+}
+
+/** Something that wants the store to itself for a moment, between two groups. */
+export interface PendingVisit {
+  readonly sinceMs: number
+  run(): Promise<void>
+  reject(error: unknown): void
+}
+
+/** Commits in the order in which they came. */
+export class CommitQueue {
+  readonly #store: string
+  readonly #timeoutMs: number
+  #pending: PendingCommit[] = []
+  #visits: PendingVisit[] = []
+
+  /** `timeoutMs` is how long a commit may wait for its turn. */
+  constructor(store: string, timeoutMs: number) {
+    this.#store = store
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** Whether nothing waits. */
+  get isEmpty(): boolean {
+    return this.#pending.length === 0 && this.#visits.length === 0
+  }
+
+  /** Adds a commit; the promise is its outcome. An abort takes it out again while it waits. */
+  add(request: CommitRequest, paths: readonly string[], nowMs: number): Promise<CommitReceipt> {
+    return new Promise((resolve, reject) => {
+      const bytes = request.changes.reduce(
+        (total, change) => total + estimateChangeBytes(change.key, change.value?.byteLength ?? 0),
+        0,
+      )
+      const pending: PendingCommit = { request, paths, bytes, sinceMs: nowMs, isAlone: false, resolve, reject }
+      this.#pending.push(pending)
+      if (request.signal !== undefined) this.#watchAbort(pending, request.signal)
+    })
+  }
+
+  /** Adds a visit; see `PendingVisit`. */
+  addVisit(visit: PendingVisit): void {
+    this.#visits.push(visit)
+  }
+
+  /** The visits that wait. */
+  takeVisits(): PendingVisit[] {
+    return this.#visits.splice(0)
+  }
+
+  /** The next group: in order, as many as one flush should serve, at least one. */
+  takeGroup(): PendingCommit[] {
+    let bytes = 0
+    let count = 0
+    for (const pending of this.#pending) {
+      bytes += pending.bytes
+      if (count > 0 && (bytes > GROUP_BYTES || pending.isAlone)) break
+      count += 1
+      if (pending.isAlone) break
+    }
+    return this.#pending.splice(0, count)
+  }
+
+  /** Puts a group back to where it came from. */
+  putBack(group: readonly PendingCommit[]): void {
+    this.#pending = [...group, ...this.#pending]
+  }
+
+  /** Rejects what has waited too long. */
+  expire(nowMs: number): void {
+    const isLate = ({ sinceMs }: { sinceMs: number }): boolean => nowMs - sinceMs > this.#timeoutMs
+    const late = [...this.#pending.filter(isLate), ...this.#visits.filter(isLate)]
+    if (late.length === 0) return
+    this.#pending = this.#pending.filter((pending) => !isLate(pending))
+    this.#visits = this.#visits.filter((visit) => !isLate(visit))
+    const message = `Another process has owned the store ${this.#store} for ${this.#timeoutMs} ms; try again, or raise lockTimeout.`
+    for (const pending of late) {
+      pending.reject(new StorageError('LOCK_TIMEOUT', message, { store: this.#store, outcome: 'none' }))
+    }
+  }
+
+  /** Rejects all that wait. */
+  rejectAll(makeError: () => unknown): void {
+    for (const pending of [...this.#pending.splice(0), ...this.#visits.splice(0)]) pending.reject(makeError())
+  }
+
+  #watchAbort(pending: PendingCommit, signal: AbortSignal): void {
+    const onAbort = (): void => {
+      const index = this.#pending.indexOf(pending)
+      if (index < 0) return // under way, and no longer to be stopped
+      this.#pending.splice(index, 1)
+      pending.reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    const { resolve, reject } = pending
+    pending.resolve = (receipt) => {
+      signal.removeEventListener('abort', onAbort)
+      resolve(receipt)
+    }
+    pending.reject = (error) => {
+      signal.removeEventListener('abort', onAbort)
+      reject(error)
+    }
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * The journal: an append-only redo log of commits that are not yet certain to be on stable storage as plain files.
+ *
+ * J1  A record is appended in one piece; it counts when it is valid as a whole and all before it are.
+ * J2  Revisions in a journal follow one another without a gap, from its first mark on.
+ * J3  Space is made with zeros before a record is written there, so that a record that was written is all there
+ *     but for a power cut, and a flush of it changes no metadata.
+ * J4  A journal whose name says a revision was complete up to it when it got the name; less is damage.
+ */
+
+import { randomBytes } from 'node:crypto'
+import { StorageError } from '../base/errors.js'
+import { JOURNAL_STEP_BYTES, JOURNAL_STEP_LIMIT_BYTES } from '../base/limits.js'
+import type { WritableFile } from '../disk/disk.js'
+import {
+  decodeHeader,
+  decodeRecord,
+  encodeHeader,
+  encodeRecord,
+  HEADER_BYTES,
+  type JournalHeader,
+  type JournalRecord,
+  type RecordedChange,
+} from './record.js'
+import type { Site } from './site.js'
+
+/** What a journal says. */
+export interface JournalContents {
+  readonly header: JournalHeader
+  /** The last revision it knows of. */
+  readonly revision: number
+  /** The latest time that the store had set. */
+  readonly time: bigint
+  /** Commits up to this revision are synced as plain files. */
+  readonly synced: number
+  /** All changes of its commits, in order. */
+  readonly changes: readonly (RecordedChange & { readonly revision: number })[]
+  /** Where the last valid record ends, in bytes. */
+  readonly end: number
+}
+
+/** The journal of the present claim, being written. */
+export class Journal {
+  readonly #file: WritableFile
+  readonly #salt: number
+  #lastStart: number
+  #end: number
+  #allocated: number
+  #isOpen = true
+
+  private constructor(file: WritableFile, salt: number, end: number) {
+    this.#file = file
+    this.#salt = salt
+    this.#lastStart = end
+    this.#end = end
+    this.#allocated = end
+  }
+
+  /** Makes a new journal with a mark in it; the file is synced, its name is not. */
+  static async create(site: Site, path: string, mark: JournalRecord & { kind: 'mark' }): Promise<Journal> {
+    const salt = randomBytes(4).readUInt32LE(0)
+    const bytes = Buffer.concat([
+      encodeHeader({ salt, boot: site.host.identity.boot }),
+      encodeRecord(mark, salt),
+    ])
+    await site.disk.createFile(path, bytes, { mode: site.fileMode, sync: true })
+    return new Journal(await site.disk.openFile(path), salt, bytes.byteLength)
+  }
+
+  /** How long it is, in bytes. */
+  get bytes(): number {
+    return this.#end
+  }
+
+  /** Writes a record behind the others. If it fails, the record does not count. Nothing is synced. */
+  async append(record: JournalRecord): Promise<void> {
+    const bytes = encodeRecord(record, this.#salt)
+    const end = this.#end + bytes.byteLength
+    if (end > this.#allocated) await this.#allocate(end)
+    await this.#file.write(bytes, this.#end)
+    this.#lastStart = this.#end
+    this.#end = end
+  }
+
+  /** The last record does not count any more, and that is synced. Rejects as `sync` does. */
+  async takeBack(): Promise<void> {
+    await this.#file.write(new Uint8Array(this.#end - this.#lastStart), this.#lastStart)
+    await this.sync()
+    this.#end = this.#lastStart
+  }
+
+  /** What was appended is on stable storage. Rejects with `STORE_BROKEN`; then it must not be used any more. */
+  async sync(): Promise<void> {
+    try {
+      await this.#file.sync()
+    } catch (cause) {
+      const message = 'The journal could not be flushed, so it is not known what the disk holds; close the store and open it again.'
+      throw new StorageError('STORE_BROKEN', message, { outcome: 'unknown', cause })
+    }
+  }
+
+  /** Ends its use; the file stays. */
+  close(): void {
+    if (this.#isOpen) this.#file.close()
+    this.#isOpen = false
+  }
+
+  async #allocate(end: number): Promise<void> {
+    const growth = Math.min(Math.max(this.#allocated, JOURNAL_STEP_BYTES), JOURNAL_STEP_LIMIT_BYTES)
+    const wanted = Math.ceil(Math.max(end, this.#allocated + growth) / JOURNAL_STEP_BYTES) * JOURNAL_STEP_BYTES
+    await this.#file.write(new Uint8Array(wanted - this.#allocated), this.#allocated)
+    this.#allocated = wanted
+  }
+}
+
+/**
+ * What a journal holds, up to the first record that is not valid; undefined if it was never begun. `name` is for the
+ * message of `CORRUPT_JOURNAL`, which is thrown where something that must be there is damaged.
+ */
+export function parseJournal(bytes: Uint8Array, name: string, completeTo = 0): JournalContents | undefined {
+  const header = decodeHeader(bytes)
+  if (header === undefined) {
+    if (bytes.byteLength > HEADER_BYTES + MARK_BYTES || completeTo > 0) throw damaged(name, 'its header is not whole')
+    return undefined
+  }
+  const contents: Growing = { header, revision: 0, time: 0n, synced: 0, changes: [], end: HEADER_BYTES }
+  for (;;) {
+    const found = readRecordAt(bytes, contents.end, header.salt, name)
+    if (found === undefined) break
+    addRecord(contents, found.record, name)
+    contents.end = found.next
+  }
+  if (contents.revision < completeTo) throw damaged(name, `it ends at revision ${contents.revision}`)
+  if (hasRecordBehind(bytes, contents.end, header.salt)) throw damaged(name, `it is broken at byte ${contents.end}`)
+  return contents
+}
+
+type NumberedChange = RecordedChange & { readonly revision: number }
+
+const MARK_BYTES = 40
+
+function readRecordAt(bytes: Uint8Array, offset: number, salt: number, name: string): ReturnType<typeof decodeRecord> {
+  try {
+    return decodeRecord(bytes, offset, salt)
+  } catch (cause) {
+    throw damaged(name, `the record at byte ${offset} makes no sense`, cause)
+  }
+}
+
+function addRecord(contents: Growing, record: JournalRecord, name: string): void {
+  const isFirst = contents.end === HEADER_BYTES
+  const expected = record.kind === 'mark' ? contents.revision : contents.revision + 1
+  if (!isFirst && record.revision !== expected) throw damaged(name, `revision ${expected} is missing`)
+  contents.time = record.time > contents.time ? record.time : contents.time
+  if (record.kind === 'mark') {
+    contents.revision = record.revision
+    contents.synced = record.synced
+    return
+  }
+  record.commits.forEach((commit, index) => {
+    for (const change of commit.changes) contents.changes.push({ ...change, revision: record.revision + index })
+  })
+  contents.revision = record.revision + record.commits.length - 1
+}
+
+type Growing = { -readonly [K in keyof JournalContents]: JournalContents[K] } & { changes: NumberedChange[] }
+
+/** A power cut tears the last append only; a valid record behind the damage means that it is something else. */
+function hasRecordBehind(bytes: Uint8Array, end: number, salt: number): boolean {
+  for (let offset = end + 8; offset + MARK_BYTES <= bytes.byteLength; offset += 8) {
+    try {
+      if (decodeRecord(bytes, offset, salt) !== undefined) return true
+    } catch {
+      return true
+    }
+  }
+  return false
+}
+
+function damaged(name: string, what: string, cause?: unknown): StorageError {
+  const message = `The journal ${name} is damaged: ${what}; nothing was touched, restore it from a backup or remove it to do without its commits.`
+  return new StorageError('CORRUPT_JOURNAL', message, { cause })
+}

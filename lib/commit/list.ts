@@ -1,0 +1,107 @@
+/**
+ * Listing: which keys a scope holds, beside other processes that rename in it.
+ *
+ * On tmpfs and btrfs a readdir beside renames leaves out names that are there all the time. So a listing counts as
+ * whole only if nothing was renamed meanwhile: because this process owns the store and published nothing, or because
+ * the folder's time stood still, and has for longer than the kernel's clock takes to tick.
+ */
+
+import { CLOCK_TICK_MS, LISTING_ROUNDS } from '../base/limits.js'
+import type { ScopeId } from '../base/scope-id.js'
+import type { FileKind } from '../disk/disk.js'
+import { decodeName } from '../disk/layout.js'
+import type { Site } from './site.js'
+
+/** What a listing asks of the one that commits. */
+export interface Stillness {
+  /** Two equal numbers mean that nothing was published between them; undefined while others may publish. */
+  readonly publications: number | undefined
+  /** Whether others are kept from publishing still. */
+  isOwner(): Promise<boolean>
+  /** Runs something while nobody publishes. */
+  visit<T>(body: () => Promise<T>): Promise<T>
+}
+
+/** The keys of a scope, in no order; a key that exists throughout the call is never left out. */
+export async function listKeys(
+  site: Site,
+  stillness: Stillness,
+  scope: ScopeId,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const folder = site.layout.scopePath(scope)
+  const names = await listStill(site, stillness, folder, signal)
+  const keys: string[] = []
+  for (const name of names) {
+    const key = decodeName(name)
+    if (key !== undefined && (await isReachable(site, scope, key, name))) keys.push(key)
+  }
+  return keys
+}
+
+/** The decoded names of the folders in a folder, in no order. */
+export async function listFolders(site: Site, folder: string): Promise<string[]> {
+  const names = (await site.disk.listKind(folder, 'folder')) ?? []
+  return names.flatMap((name) => decodeName(name) ?? [])
+}
+
+/** A name in decomposed form is a key only where the filesystem takes both forms for one. */
+async function isReachable(site: Site, scope: ScopeId, key: string, name: string): Promise<boolean> {
+  const path = site.layout.keyPath(scope, key)
+  if (path.endsWith(`/${name}`)) return true
+  const [own, canonical] = [await site.disk.stat(`${site.layout.scopePath(scope)}/${name}`), await site.disk.stat(path)]
+  return own !== undefined && own.inode === canonical?.inode && own.device === canonical.device
+}
+
+async function listStill(
+  site: Site,
+  stillness: Stillness,
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<Iterable<string>> {
+  const union = new Set<string>()
+  for (let round = 0; round < LISTING_ROUNDS; round += 1) {
+    signal?.throwIfAborted()
+    const { names, isWhole } = await listOnce(site, stillness, folder)
+    if (isWhole) return names
+    for (const name of names) union.add(name)
+    await new Promise((resolve) => setTimeout(resolve, CLOCK_TICK_MS))
+  }
+  return listAlone(site, stillness, folder, union)
+}
+
+async function listOnce(
+  site: Site,
+  stillness: Stillness,
+  folder: string,
+): Promise<{ names: readonly string[]; isWhole: boolean }> {
+  const published = stillness.publications
+  const before = await site.disk.stat(folder)
+  const nowMs = site.host.now()
+  const names = (await site.disk.listKind(folder, VALUE_KIND)) ?? []
+  if (published !== undefined && published === stillness.publications && (await stillness.isOwner())) {
+    return { names, isWhole: true }
+  }
+  const after = await site.disk.stat(folder)
+  const ageMs = nowMs - Number((before?.time ?? 0n) / 1_000_000n)
+  const isSame = before?.time === after?.time && before?.inode === after?.inode
+  return { names, isWhole: isSame && Math.abs(ageMs) > CLOCK_TICK_MS }
+}
+
+/** Others publish without a pause: keep them from it for one listing. Where that cannot be, all that was seen counts. */
+async function listAlone(
+  site: Site,
+  stillness: Stillness,
+  folder: string,
+  seen: ReadonlySet<string>,
+): Promise<Iterable<string>> {
+  try {
+    return await stillness.visit(async () => (await site.disk.listKind(folder, VALUE_KIND)) ?? [])
+  } catch {
+    const present: string[] = []
+    for (const name of seen) if ((await site.disk.stat(`${folder}/${name}`))?.kind === VALUE_KIND) present.push(name)
+    return present
+  }
+}
+
+const VALUE_KIND: FileKind = 'file'

@@ -1,0 +1,103 @@
+/** Opening: one committer for each store of a process, given to all who open it, and let go by the last. */
+
+import { StorageError } from '../base/errors.js'
+import { WATCH_OWNER_MS } from '../base/limits.js'
+import type { Lock } from '../disk/lock.js'
+import { isOwnerDead } from './claim.js'
+import { Committer } from './commit.js'
+import type { Engine } from './engine.js'
+import { PlainEngine } from './plain-engine.js'
+import { prepareStore } from './prepare.js'
+import { hasLostJournals } from './recover.js'
+import type { Site } from './site.js'
+
+/** A store's place, and how to commit there. */
+export interface EngineParts {
+  readonly site: Site
+  readonly lock: Lock
+  /** How long a commit may wait for its turn. */
+  readonly lockTimeoutMs: number
+}
+
+interface SharedCommitter {
+  readonly site: Site
+  readonly committer: Committer
+  readonly ownerWatch: NodeJS.Timeout
+  users: number
+}
+
+/** The stores that are open in this process, by what stands for their filesystem, then by their root. */
+const openStores = new WeakMap<object, Map<string, Promise<SharedCommitter>>>()
+
+const committers = new Set<Committer>()
+
+/**
+ * Opens a store, and recovers it if its last owner died. `filesystem` is whatever tells one filesystem from another:
+ * the same one and the same root share one committer, with the parts of the first who opened it.
+ */
+export async function openEngine(filesystem: object, root: string, makeParts: () => EngineParts): Promise<Engine> {
+  const stores = openStores.get(filesystem) ?? new Map<string, Promise<SharedCommitter>>()
+  openStores.set(filesystem, stores)
+  const sharing = stores.get(root) ?? share(makeParts())
+  stores.set(root, sharing)
+  const forget = (): void => {
+    if (stores.get(root) === sharing) stores.delete(root)
+  }
+  const shared = await sharing.catch((error: unknown) => {
+    forget()
+    throw error
+  })
+  if (shared.committer.isBroken) {
+    forget()
+    return openEngine(filesystem, root, makeParts)
+  }
+  shared.users += 1
+  return new PlainEngine(shared.site, shared.committer, async () => {
+    shared.users -= 1
+    if (shared.users > 0) return
+    forget()
+    await endSharing(shared)
+  })
+}
+
+async function share({ site, lock, lockTimeoutMs }: EngineParts): Promise<SharedCommitter> {
+  await prepareStore(site)
+  const committer = new Committer(site, lock, lockTimeoutMs)
+  await recoverIfNeeded(site, committer)
+  const ownerWatch = setInterval(() => watchOwner(site, committer), WATCH_OWNER_MS)
+  ownerWatch.unref()
+  if (committers.size === 0) process.on('exit', releaseAll)
+  committers.add(committer)
+  return { site, committer, ownerWatch, users: 0 }
+}
+
+async function endSharing({ committer, ownerWatch }: SharedCommitter): Promise<void> {
+  clearInterval(ownerWatch)
+  try {
+    await committer.close()
+  } finally {
+    committers.delete(committer)
+    if (committers.size === 0) process.off('exit', releaseAll)
+  }
+}
+
+function releaseAll(): void {
+  for (const committer of committers) committer.releaseAtExit()
+}
+
+/** What a dead owner committed must be seen by the first read. Where nothing can be written, it stays as it is. */
+async function recoverIfNeeded(site: Site, committer: Committer): Promise<void> {
+  try {
+    if ((await isOwnerDead(site)) || (await hasLostJournals(site))) await committer.visit(async () => undefined)
+  } catch (error) {
+    if (error instanceof StorageError && error.code === 'ACCESS_DENIED') return
+    throw error
+  }
+}
+
+/** A process that only reads notices that the owner has died. What fails here is told to the next who writes. */
+async function watchOwner(site: Site, committer: Committer): Promise<void> {
+  try {
+    if (!committer.isActive && (await isOwnerDead(site))) await committer.visit(async () => undefined)
+  } catch {}
+}

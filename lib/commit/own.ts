@@ -1,0 +1,214 @@
+/** Owning: waiting for the turn, taking over from the owner before, and letting the store go. */
+
+import { LOCK_STALE_MS, POLL_MS } from '../base/limits.js'
+import type { Lock } from '../disk/lock.js'
+import { JOURNAL_NAME, keptName } from '../disk/layout.js'
+import {
+  type Claim,
+  type ControlNames,
+  abandonClaim,
+  isFree,
+  makeWorkFolder,
+  readControlNames,
+  releaseClaim,
+  releaseClaimAtExit,
+  removeWorkFolder,
+  settleLower,
+  tryClaim,
+} from './claim.js'
+import { Journal } from './journal.js'
+import { finishJournal, type History, type KeptSummary, keepJournal, recoverKept } from './recover.js'
+import { syncScopeFolders } from './publish.js'
+import type { Site } from './site.js'
+import type { StageState } from './stage.js'
+
+/** The store as its owner has it. */
+export interface Ownership {
+  readonly claim: Claim
+  readonly stage: StageState
+  journal: Journal
+  /** The last revision. */
+  revision: number
+  /** Commits up to this revision are synced as plain files. */
+  synced: number
+  /** The revision that the journal began with. */
+  journalStart: number
+  /** How long the kept journals are together, in bytes. */
+  keptBytes: number
+}
+
+/** How long, and for whom, a process waits for its turn. */
+export interface Waiting {
+  /** Asked at every look; false ends the wait. */
+  isWanted(): boolean
+  /** Whether it is polite to claim above this number, when nobody has it. */
+  mayFollow(top: number): boolean
+  /** Resolves after so many milliseconds, or sooner when something happened. */
+  sleep(ms: number): Promise<void>
+}
+
+/** Summaries of kept journals that this process has read; see `KeptSummary`. */
+export type KnownJournals = Map<string, KeptSummary>
+
+/**
+ * Waits until this process may own the store, takes over, and recovers. Undefined if it was not wanted any more.
+ * Rejects with the error of a system call, or `CORRUPT_JOURNAL`; the store is let go again then.
+ */
+export async function acquire(
+  site: Site,
+  lock: Lock,
+  known: KnownJournals,
+  waiting: Waiting,
+): Promise<Ownership | undefined> {
+  const turn = new Turn(site, lock)
+  let own: { folder: string; path: string } | undefined
+  try {
+    while (waiting.isWanted()) {
+      own ??= await makeWorkFolder(site)
+      const names = await readControlNames(site)
+      if (!names.work.some((work) => work.name === own?.folder)) {
+        own = undefined // swept by an owner that took us for dead
+      } else if (waiting.mayFollow(names.top) && (await turn.hasCome(names))) {
+        const claim = { number: names.top + 1, ...own }
+        if (!(await tryClaim(site, claim.number, claim.path))) continue
+        own = undefined
+        const ownership = await takeOver(site, lock, known, claim)
+        if (ownership !== undefined) return ownership
+      } else {
+        await waiting.sleep(POLL_MS * (1 + Math.random()))
+      }
+    }
+    return undefined
+  } finally {
+    if (own !== undefined) await removeWorkFolder(site, own.folder)
+  }
+}
+
+/** Judges whether the highest claim may be taken over. */
+class Turn {
+  readonly #site: Site
+  readonly #lock: Lock
+  #top = -1
+  #sinceMs = 0
+
+  constructor(site: Site, lock: Lock) {
+    this.#site = site
+    this.#lock = lock
+  }
+
+  /** At once if nobody lives who has it; otherwise when its holder let the lock go stale, or never had it for as long. */
+  async hasCome(names: ControlNames): Promise<boolean> {
+    const now = this.#site.host.monotonicMs()
+    if (names.top !== this.#top) {
+      this.#top = names.top
+      this.#sinceMs = now
+    }
+    if (await isFree(this.#site, names)) return true
+    const state = this.#lock.tryAcquire()
+    return state === 'stale' || (state === 'free' && now - this.#sinceMs > LOCK_STALE_MS)
+  }
+}
+
+async function takeOver(
+  site: Site,
+  lock: Lock,
+  known: KnownJournals,
+  claim: Claim,
+): Promise<Ownership | undefined> {
+  lock.seize()
+  try {
+    const isOwner = await settleLower(site, claim, (fenced) => finishJournal(site, fenced))
+    if (isOwner) return await begin(site, claim, known)
+  } catch (error) {
+    await releaseClaim(site, claim).catch(() => abandonClaim(claim))
+    lock.release()
+    throw error
+  }
+  lock.release()
+  return undefined
+}
+
+/** The last steps before the first own commit: recover what is left, a journal of one's own, everything synced (C2). */
+async function begin(site: Site, claim: Claim, known: KnownJournals): Promise<Ownership> {
+  const history = await recoverKept(site, claim.path, known)
+  const journal = await startJournal(site, claim, history)
+  await site.disk.syncFolder(site.layout.control)
+  await removeSynced(site, known, history.synced)
+  return {
+    claim,
+    stage: {
+      folder: claim.path,
+      lastTime: history.time,
+      lastStaged: 0,
+      inlineBytes: 0,
+      largeScopes: new Set(),
+      readyScopes: new Set(),
+    },
+    journal,
+    revision: history.revision,
+    synced: history.synced,
+    journalStart: history.revision,
+    keptBytes: history.keptBytes,
+  }
+}
+
+/** A fresh journal in the work folder, it and its name synced. */
+export async function startJournal(
+  site: Site,
+  claim: Claim,
+  { revision, time, synced }: Pick<History, 'revision' | 'time' | 'synced'>,
+): Promise<Journal> {
+  const mark = { kind: 'mark', revision, time, synced } as const
+  const journal = await Journal.create(site, `${claim.path}/${JOURNAL_NAME}`, mark)
+  await site.disk.syncFolder(claim.path)
+  return journal
+}
+
+/** Removes kept journals whose commits are known to be synced; the present journal must say so durably. */
+export async function removeSynced(site: Site, known: KnownJournals, synced: number): Promise<void> {
+  for (const { name, revision } of (await readControlNames(site)).kept) {
+    if (revision > synced) continue
+    known.delete(name)
+    await site.disk.unlink(site.layout.controlPath(name))
+  }
+}
+
+/** Moves the present journal to its kept name. */
+export async function retireJournal(site: Site, ownership: Ownership): Promise<void> {
+  const { claim, journal, revision, synced, journalStart } = ownership
+  journal.close()
+  await syncLargeScopes(site, ownership.stage)
+  const changes = { length: revision - journalStart }
+  await keepJournal(site, `${claim.path}/${JOURNAL_NAME}`, { revision, synced, changes })
+}
+
+/**
+ * Syncs the folders that large values were published into. Their bytes are in no journal, so it must be certain that
+ * they are found at their keys before the removal of their names from the work folder can be.
+ */
+export async function syncLargeScopes(site: Site, stage: StageState): Promise<void> {
+  await syncScopeFolders(site, stage.largeScopes)
+  stage.largeScopes.clear()
+}
+
+/** Lets the store go; every change of the journal must be published. */
+export async function letGo(site: Site, lock: Lock, ownership: Ownership): Promise<void> {
+  try {
+    await retireJournal(site, ownership)
+    await releaseClaim(site, ownership.claim)
+  } finally {
+    abandonClaim(ownership.claim)
+    lock.release()
+  }
+}
+
+/** The same while the process exits and nothing can be awaited. Whatever fails is settled by the next owner. */
+export function letGoAtExit(site: Site, ownership: Ownership): void {
+  const { claim, revision, synced, journalStart } = ownership
+  const path = `${claim.path}/${JOURNAL_NAME}`
+  try {
+    if (revision > journalStart || synced === revision) void site.disk.rename(path, site.layout.controlPath(keptName(revision)))
+    else void site.disk.unlink(path)
+    releaseClaimAtExit(site, claim)
+  } catch {}
+}

@@ -1,0 +1,109 @@
+/** The engine over plain files, as one who opened the store holds it. */
+
+import { StorageError } from '../base/errors.js'
+import type { ScopeId } from '../base/scope-id.js'
+import type { Awaitable } from '../disk/disk.js'
+import type { Committer } from './commit.js'
+import type { CommitReceipt, CommitRequest, Engine, EntryBytes, ValueStat } from './engine.js'
+import { listFolders, listKeys } from './list.js'
+import { readEntry, readUnpublished, readValue, statValue } from './read.js'
+import type { Site } from './site.js'
+
+/** One holder's use of a store; several in a process share its committer. */
+export class PlainEngine implements Engine {
+  /** See `Engine`. */
+  readonly root: string
+  readonly #site: Site
+  readonly #committer: Committer
+  readonly #onClose: () => Promise<void>
+  readonly #pending = new Set<Promise<unknown>>()
+  #closing: Promise<void> | undefined
+
+  /** `onClose` gives the use of the committer back. */
+  constructor(site: Site, committer: Committer, onClose: () => Promise<void>) {
+    this.root = site.layout.root
+    this.#site = site
+    this.#committer = committer
+    this.#onClose = onClose
+  }
+
+  /** See `Engine`. */
+  scopePath(scope: ScopeId): string {
+    return this.#site.layout.scopePath(scope)
+  }
+
+  /** See `Engine`. */
+  keyPath(scope: ScopeId, key: string): string {
+    return this.#site.layout.keyPath(scope, key)
+  }
+
+  /** See `Engine`. */
+  read(scope: ScopeId, key: string): Awaitable<Uint8Array | undefined> {
+    this.#checkOpen()
+    const unpublished = this.#readUnpublished(scope, key)
+    return unpublished === undefined ? readValue(this.#site, scope, key) : unpublished.then((entry) => entry?.bytes)
+  }
+
+  /** See `Engine`. */
+  readEntry(scope: ScopeId, key: string): Promise<EntryBytes | undefined> {
+    this.#checkOpen()
+    return this.#readUnpublished(scope, key) ?? readEntry(this.#site, scope, key)
+  }
+
+  /** See `Engine`. */
+  stat(scope: ScopeId, key: string): Promise<ValueStat | undefined> {
+    this.#checkOpen()
+    return this.#readUnpublished(scope, key) ?? statValue(this.#site, scope, key)
+  }
+
+  /** See `Engine`. */
+  async list(scope: ScopeId, signal?: AbortSignal): Promise<string[]> {
+    this.#checkOpen()
+    return listKeys(this.#site, this.#committer, scope, signal)
+  }
+
+  /** See `Engine`. */
+  async listWorkspaces(): Promise<string[]> {
+    this.#checkOpen()
+    return listFolders(this.#site, this.root)
+  }
+
+  /** See `Engine`. */
+  async listPlugins(workspace: string): Promise<string[]> {
+    this.#checkOpen()
+    return listFolders(this.#site, this.#site.layout.pluginsPath(workspace))
+  }
+
+  /** See `Engine`. */
+  commit(request: CommitRequest): Promise<CommitReceipt> {
+    this.#checkOpen()
+    const receipt = this.#committer.commit(request)
+    const forget = (): void => void this.#pending.delete(receipt)
+    this.#pending.add(receipt)
+    receipt.then(forget, forget)
+    return receipt
+  }
+
+  /** See `Engine`. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#pending)
+    await this.#onClose()
+  }
+
+  #readUnpublished(scope: ScopeId, key: string): Promise<EntryBytes | undefined> | undefined {
+    const found = this.#committer.findUnpublished(scope, key)
+    return found === undefined ? undefined : readUnpublished(this.#site, found.folder, found.change)
+  }
+
+  #checkOpen(): void {
+    if (this.#closing === undefined) return
+    throw new StorageError('STORE_CLOSED', `The store ${this.root} was closed; open it again to use it.`, {
+      store: this.root,
+    })
+  }
+}

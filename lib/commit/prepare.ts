@@ -1,0 +1,85 @@
+/** Preparing: a store's folder and its format are there, or an error says why they cannot be. */
+
+import { dirname } from 'node:path'
+import { diskError, StorageError } from '../base/errors.js'
+import { isErrorCode } from '../disk/disk.js'
+import { workName } from '../disk/layout.js'
+import type { Site } from './site.js'
+
+const FORMAT = 1
+
+/**
+ * Makes the root folder, `.plainkeep` and `format.json` where they are missing, synced. Rejects with
+ * `UNSUPPORTED_FORMAT` for a store of a later format, which is left untouched, with `IO_ERROR` where the path is not a
+ * folder, and with `ACCESS_DENIED` or `DISK_FULL` where nothing can be made.
+ */
+export async function prepareStore(site: Site): Promise<void> {
+  const { disk, layout } = site
+  const store = layout.root
+  try {
+    const bytes = await disk.readFile(layout.format)
+    if (bytes !== undefined) return checkFormat(store, bytes)
+    await makeFolders(site, layout.root)
+    await makeFolders(site, layout.control)
+    await makeFormat(site)
+  } catch (error) {
+    if (isErrorCode(error, 'ENOTDIR', 'EEXIST')) {
+      throw new StorageError('IO_ERROR', `The store's path ${store} is a file or leads through one; name a folder.`, {
+        store,
+        cause: error,
+      })
+    }
+    throw diskError(error, `open the store ${store}`, { store })
+  }
+}
+
+function checkFormat(store: string, bytes: Uint8Array): void {
+  const format = parseFormat(bytes)
+  if (format === FORMAT) return
+  const message =
+    format === undefined
+      ? `The file .plainkeep/format.json of the store ${store} names no format; it should hold {"format":${FORMAT}}.`
+      : `The store ${store} has format ${format} and this version of plainkeep knows format ${FORMAT}; use a newer version.`
+  throw new StorageError('UNSUPPORTED_FORMAT', message, { store })
+}
+
+function parseFormat(bytes: Uint8Array): number | undefined {
+  try {
+    const { format } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { format?: unknown }
+    return Number.isSafeInteger(format) ? (format as number) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Makes a folder and those above it. A new one's name is synced. */
+async function makeFolders(site: Site, path: string): Promise<void> {
+  const found = await site.disk.stat(path)
+  if (found !== undefined) return
+  const parent = dirname(path)
+  if (parent !== path) await makeFolders(site, parent)
+  try {
+    await site.disk.makeFolder(path, site.folderMode)
+  } catch (error) {
+    if (!isErrorCode(error, 'EEXIST')) throw error
+  }
+  await site.disk.syncFolder(parent)
+}
+
+/** The file appears whole, though two processes may make it at once and either may die. */
+async function makeFormat(site: Site): Promise<void> {
+  const { disk, layout } = site
+  const folder = layout.controlPath(workName(site.host.randomName()))
+  const draft = `${folder}/format`
+  await disk.makeFolder(folder, site.folderMode)
+  try {
+    await disk.createFile(draft, Buffer.from(`{"format":${FORMAT}}\n`), { mode: site.fileMode, sync: true })
+    await disk.rename(draft, layout.format)
+    await disk.syncFolder(layout.control)
+  } catch (error) {
+    if ((await disk.stat(draft)) !== undefined) await disk.unlink(draft)
+    throw error
+  } finally {
+    await disk.removeFolder(folder)
+  }
+}

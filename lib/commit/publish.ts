@@ -1,0 +1,73 @@
+/**
+ * Publishing: a key changes by one rename, from the work folder to the key or from the key to the work folder.
+ *
+ * P1  Only after the flush of the record that names the change.
+ * P2  `ENOENT` is a missing scope folder, a missing key, or a work folder that lost its name; which one is looked up.
+ */
+
+import type { ScopeId } from '../base/scope-id.js'
+import { isErrorCode } from '../disk/disk.js'
+import { deletedName, stagedName } from '../disk/layout.js'
+import type { RecordedChange } from './record.js'
+import type { Site } from './site.js'
+
+/** Whether a change is in place now, or its staged file and with it the work folder is gone. */
+export type Published = 'published' | 'gone'
+
+/** Makes a change visible. `folder` is the work folder; a superseded change has nothing to show. */
+export async function publishChange(site: Site, folder: string, change: RecordedChange): Promise<Published> {
+  if (change.kind === 'set') return publishSet(site, `${folder}/${stagedName(change.value.staged)}`, change)
+  if (change.kind === 'delete') return publishDelete(site, folder, change)
+  return 'published'
+}
+
+async function publishSet(site: Site, staged: string, change: RecordedChange): Promise<Published> {
+  const path = site.layout.keyPath(change.scope, change.key)
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await site.disk.rename(staged, path)
+      return 'published'
+    } catch (error) {
+      if (!isErrorCode(error, 'ENOENT')) throw error
+      if ((await site.disk.stat(staged)) === undefined) return 'gone'
+      if (attempt === 3) throw error
+      await makeScopeFolders(site, change.scope)
+    }
+  }
+}
+
+async function publishDelete(site: Site, folder: string, change: RecordedChange & { kind: 'delete' }): Promise<Published> {
+  const removed = `${folder}/${deletedName(change.removed)}`
+  try {
+    await site.disk.rename(site.layout.keyPath(change.scope, change.key), removed)
+  } catch (error) {
+    if (!isErrorCode(error, 'ENOENT')) throw error
+    return (await site.disk.stat(folder)) === undefined ? 'gone' : 'published'
+  }
+  try {
+    await site.disk.unlink(removed)
+  } catch (error) {
+    if (!isErrorCode(error, 'ENOENT')) throw error
+  }
+  return 'published'
+}
+
+/** Makes the folders of a scope where they are missing. */
+export async function makeScopeFolders(site: Site, scope: ScopeId): Promise<void> {
+  for (const folder of site.layout.scopeFolders(scope)) {
+    try {
+      await site.disk.makeFolder(folder, site.folderMode)
+    } catch (error) {
+      if (!isErrorCode(error, 'EEXIST')) throw error
+    }
+  }
+}
+
+/** The folders whose names must be synced for the files of these scopes to be found: their own and all above. */
+export async function syncScopeFolders(site: Site, scopes: Iterable<ScopeId>): Promise<void> {
+  const folders = new Set<string>()
+  for (const scope of scopes) for (const folder of site.layout.scopeFolders(scope)) folders.add(folder)
+  if (folders.size === 0) return
+  for (const folder of [...folders].reverse()) await site.disk.syncFolder(folder)
+  await site.disk.syncFolder(site.layout.root)
+}

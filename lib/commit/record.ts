@@ -1,0 +1,252 @@
+/**
+ * The journal's bytes: a header, then records, each of them valid as a whole or not at all. No I/O.
+ *
+ * All numbers are little-endian. Offsets are in bytes from the start of the header or record.
+ *
+ * header, 64 bytes: 0 magic `plainkj1` · 8 u32 format 1 · 12 u32 salt · 16 boot, a UUID's 16 bytes, zero if unknown ·
+ *   32 u32 CRC-32 of bytes 0 to 31 · 36 zeros
+ * record, begins at a multiple of 8: 0 u32 magic `pkr1` · 4 u32 CRC-32 of bytes 8 to the end, begun with the
+ *   header's salt · 8 u32 length of the record · 12 u32 kind: 1 commits, 2 mark · 16 u64 revision: of the first
+ *   commit; of the last one before a mark · 24 u64 time · 32 u64 number of commits; revision known synced for a
+ *   mark · 40 the commits
+ * commit: u16 length of the writer's name, 0xffff for none · u32 number of changes · the name · the changes
+ * change: u8 kind: 0 delete, 1 set with its bytes, 2 set by its staged file, 3 superseded in the same group ·
+ *   u8 zero · u16 key, u16 workspace, u16 plugin: lengths, 0xffff for no plugin · u64 time · u32 number of the
+ *   staged or removed file · u32 size · u32 CRC-32 of the value · u64 time of the file that a delete removes · the key,
+ *   the workspace, the plugin · the bytes (kind 1)
+ */
+
+import { crc32 } from 'node:zlib'
+import type { ScopeId } from '../base/scope-id.js'
+
+/** The value that a set puts there. */
+export interface RecordedValue {
+  /** The number of its staged file. */
+  readonly staged: number
+  /** Bytes. */
+  readonly size: number
+  /** CRC-32 of the bytes. */
+  readonly crc: number
+  /** The bytes themselves; a large value is in its staged file only. */
+  readonly bytes: Uint8Array | undefined
+}
+
+/** One change as the journal holds it. */
+export type RecordedChange = {
+  readonly scope: ScopeId
+  readonly key: string
+  /** The modification time that the file gets, nanoseconds since 1970; for a delete, a time later than the file's. */
+  readonly time: bigint
+} & (
+  | { readonly kind: 'set'; readonly value: RecordedValue }
+  /** `was` is the modification time of the file that it removes; `removed` numbers the file's name on its way out. */
+  | { readonly kind: 'delete'; readonly was: bigint; readonly removed: number }
+  /** A later change of the same group replaced it before anyone could see it. */
+  | { readonly kind: 'superseded' }
+)
+
+/** One commit as the journal holds it. */
+export interface RecordedCommit {
+  readonly writer: string | undefined
+  readonly changes: readonly RecordedChange[]
+}
+
+/** One record. */
+export type JournalRecord =
+  | {
+      readonly kind: 'commits'
+      /** The revision of the first commit; the others follow. */
+      readonly revision: number
+      /** The latest time that the store ever set, nanoseconds since 1970. */
+      readonly time: bigint
+      readonly commits: readonly RecordedCommit[]
+    }
+  | {
+      readonly kind: 'mark'
+      /** The revision of the last commit before it. */
+      readonly revision: number
+      readonly time: bigint
+      /** Commits up to this revision are known to be synced as plain files. */
+      readonly synced: number
+    }
+
+/** What identifies a journal. */
+export interface JournalHeader {
+  /** A random number that every CRC begins with, so that bytes of another journal are never taken for a record. */
+  readonly salt: number
+  /** The machine's boot as a UUID; empty if not known. */
+  readonly boot: string
+}
+
+/** The length of the header, in bytes. */
+export const HEADER_BYTES = 64
+
+const MAGIC = 'plainkj1'
+const FORMAT = 1
+const RECORD_MAGIC = 0x31726b70
+const RECORD_HEADER_BYTES = 40
+const COMMIT_HEADER_BYTES = 6
+const CHANGE_HEADER_BYTES = 36
+const NONE = 0xffff
+const KINDS = ['delete', 'inline', 'staged', 'superseded'] as const
+
+/** The header of a journal. */
+export function encodeHeader(header: JournalHeader): Uint8Array {
+  const bytes = Buffer.alloc(HEADER_BYTES)
+  bytes.write(MAGIC, 0, 'latin1')
+  bytes.writeUInt32LE(FORMAT, 8)
+  bytes.writeUInt32LE(header.salt, 12)
+  bytes.write(header.boot.replaceAll('-', ''), 16, 16, 'hex')
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, 32)), 32)
+  return bytes
+}
+
+/** The header that a journal begins with; undefined if it is not whole. */
+export function decodeHeader(journal: Uint8Array): JournalHeader | undefined {
+  const bytes = Buffer.from(journal.buffer, journal.byteOffset, journal.byteLength)
+  if (bytes.length < HEADER_BYTES || bytes.toString('latin1', 0, 8) !== MAGIC) return undefined
+  if (bytes.readUInt32LE(32) !== crc32(bytes.subarray(0, 32)) || bytes.readUInt32LE(8) !== FORMAT) return undefined
+  const hex = bytes.toString('hex', 16, 32)
+  const boot = /^0+$/.test(hex) ? '' : hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  return { salt: bytes.readUInt32LE(12), boot }
+}
+
+/** A record, padded with zeros to a multiple of 8 bytes. */
+export function encodeRecord(record: JournalRecord, salt: number): Uint8Array {
+  const length = RECORD_HEADER_BYTES + (record.kind === 'mark' ? 0 : sum(record.commits, commitLength))
+  const bytes = Buffer.allocUnsafeSlow(padded(length))
+  bytes.fill(0, length)
+  bytes.writeUInt32LE(RECORD_MAGIC, 0)
+  bytes.writeUInt32LE(length, 8)
+  bytes.writeUInt32LE(record.kind === 'mark' ? 2 : 1, 12)
+  bytes.writeBigUInt64LE(BigInt(record.revision), 16)
+  bytes.writeBigUInt64LE(record.time, 24)
+  bytes.writeBigUInt64LE(BigInt(record.kind === 'mark' ? record.synced : record.commits.length), 32)
+  let offset = RECORD_HEADER_BYTES
+  if (record.kind === 'commits') for (const commit of record.commits) offset = writeCommit(bytes, offset, commit)
+  bytes.writeUInt32LE(crc32(bytes.subarray(8, length), salt), 4)
+  return bytes
+}
+
+/** The record at an offset, and where the next one begins; undefined if there is no valid one. */
+export function decodeRecord(
+  journal: Uint8Array,
+  offset: number,
+  salt: number,
+): { record: JournalRecord; next: number } | undefined {
+  const bytes = Buffer.from(journal.buffer, journal.byteOffset, journal.byteLength)
+  if (offset + RECORD_HEADER_BYTES > bytes.length || bytes.readUInt32LE(offset) !== RECORD_MAGIC) return undefined
+  const length = bytes.readUInt32LE(offset + 8)
+  if (length < RECORD_HEADER_BYTES || length > bytes.length - offset) return undefined
+  const whole = bytes.subarray(offset, offset + length)
+  if (whole.readUInt32LE(4) !== crc32(whole.subarray(8), salt)) return undefined
+  return { record: readRecord(whole), next: offset + padded(length) }
+}
+
+/** The number of bytes that a value of this many bytes, under a key, adds to a journal; a close guess. */
+export function estimateChangeBytes(key: string, valueBytes: number): number {
+  return CHANGE_HEADER_BYTES + COMMIT_HEADER_BYTES + key.length + valueBytes
+}
+
+function readRecord(bytes: Buffer): JournalRecord {
+  const revision = Number(bytes.readBigUInt64LE(16))
+  const time = bytes.readBigUInt64LE(24)
+  const number = Number(bytes.readBigUInt64LE(32))
+  if (bytes.readUInt32LE(12) === 2) return { kind: 'mark', revision, time, synced: number }
+  const commits: RecordedCommit[] = []
+  const cursor = { bytes, offset: RECORD_HEADER_BYTES }
+  for (let index = 0; index < number; index += 1) commits.push(readCommit(cursor))
+  return { kind: 'commits', revision, time, commits }
+}
+
+function commitLength(commit: RecordedCommit): number {
+  return COMMIT_HEADER_BYTES + textLength(commit.writer) + sum(commit.changes, changeLength)
+}
+
+function changeLength(change: RecordedChange): number {
+  const { key, scope } = change
+  const inline = change.kind === 'set' ? (change.value.bytes?.byteLength ?? 0) : 0
+  return CHANGE_HEADER_BYTES + textLength(key) + textLength(scope.workspace) + textLength(scope.plugin) + inline
+}
+
+function writeCommit(bytes: Buffer, start: number, commit: RecordedCommit): number {
+  bytes.writeUInt16LE(commit.writer === undefined ? NONE : textLength(commit.writer), start)
+  bytes.writeUInt32LE(commit.changes.length, start + 2)
+  let offset = start + COMMIT_HEADER_BYTES
+  offset += bytes.write(commit.writer ?? '', offset, 'utf8')
+  for (const change of commit.changes) offset = writeChange(bytes, offset, change)
+  return offset
+}
+
+function writeChange(bytes: Buffer, start: number, change: RecordedChange): number {
+  const { key, scope } = change
+  const value = change.kind === 'set' ? change.value : undefined
+  bytes.writeUInt8(KINDS.indexOf(change.kind === 'set' ? (change.value.bytes ? 'inline' : 'staged') : change.kind), start)
+  bytes.writeUInt8(0, start + 1)
+  bytes.writeUInt16LE(textLength(key), start + 2)
+  bytes.writeUInt16LE(textLength(scope.workspace), start + 4)
+  bytes.writeUInt16LE(scope.plugin === undefined ? NONE : textLength(scope.plugin), start + 6)
+  bytes.writeBigUInt64LE(change.time, start + 8)
+  bytes.writeUInt32LE(value?.staged ?? (change.kind === 'delete' ? change.removed : 0), start + 16)
+  bytes.writeUInt32LE(value?.size ?? 0, start + 20)
+  bytes.writeUInt32LE(value?.crc ?? 0, start + 24)
+  bytes.writeBigUInt64LE(change.kind === 'delete' ? change.was : 0n, start + 28)
+  let offset = start + CHANGE_HEADER_BYTES
+  offset += bytes.write(key, offset, 'utf8')
+  offset += bytes.write(scope.workspace, offset, 'utf8')
+  offset += bytes.write(scope.plugin ?? '', offset, 'utf8')
+  if (value?.bytes !== undefined) bytes.set(value.bytes, offset)
+  return offset + (value?.bytes?.byteLength ?? 0)
+}
+
+interface Cursor {
+  readonly bytes: Buffer
+  offset: number
+}
+
+function readCommit(cursor: Cursor): RecordedCommit {
+  const { bytes, offset } = cursor
+  const writerLength = bytes.readUInt16LE(offset)
+  const count = bytes.readUInt32LE(offset + 2)
+  cursor.offset += COMMIT_HEADER_BYTES
+  const writer = readText(cursor, writerLength)
+  const changes: RecordedChange[] = []
+  for (let index = 0; index < count; index += 1) changes.push(readChange(cursor))
+  return { writer, changes }
+}
+
+function readChange(cursor: Cursor): RecordedChange {
+  const { bytes, offset } = cursor
+  const kind = KINDS[bytes.readUInt8(offset)]
+  cursor.offset += CHANGE_HEADER_BYTES
+  const key = readText(cursor, bytes.readUInt16LE(offset + 2)) ?? ''
+  const workspace = readText(cursor, bytes.readUInt16LE(offset + 4)) ?? ''
+  const plugin = readText(cursor, bytes.readUInt16LE(offset + 6))
+  const common = { scope: { workspace, plugin }, key, time: bytes.readBigUInt64LE(offset + 8) }
+  const number = bytes.readUInt32LE(offset + 16)
+  if (kind === 'delete') return { ...common, kind, was: bytes.readBigUInt64LE(offset + 28), removed: number }
+  if (kind === 'superseded') return { ...common, kind }
+  const size = bytes.readUInt32LE(offset + 20)
+  const inline = kind === 'inline' ? bytes.subarray(cursor.offset, cursor.offset + size) : undefined
+  cursor.offset += inline?.byteLength ?? 0
+  return { ...common, kind: 'set', value: { staged: number, size, crc: bytes.readUInt32LE(offset + 24), bytes: inline } }
+}
+
+function readText(cursor: Cursor, length: number): string | undefined {
+  if (length === NONE) return undefined
+  const text = cursor.bytes.toString('utf8', cursor.offset, cursor.offset + length)
+  cursor.offset += length
+  return text
+}
+
+function textLength(text: string | undefined): number {
+  return text === undefined ? 0 : Buffer.byteLength(text)
+}
+
+function padded(length: number): number {
+  return Math.ceil(length / 8) * 8
+}
+
+function sum<T>(items: readonly T[], measure: (item: T) => number): number {
+  return items.reduce((total, item) => total + measure(item), 0)
+}

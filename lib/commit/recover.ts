@@ -1,0 +1,223 @@
+/**
+ * Recovery: what a dead or fenced owner left in its journal becomes plain files.
+ *
+ * R1  Under the boot that wrote the journal the page cache is whole, so what was published is in place: only a change
+ *     whose staged file is still there is published now. Whatever else is at a key was put there later, by hand.
+ * R2  Under another boot anything that was not synced may be missing. Of each key's last change: the recorded file is
+ *     there, or a later one is, or it is written anew from the journal. It is synced, and its folder.
+ * R3  Before the first rename of R1 the journal's records are made durable in a new file: the owner may have died
+ *     before its flush, or its flush may have failed, and half of a commit must not be all that survives.
+ * R4  A journal leaves its work folder under a name that says its last revision, before the folder is emptied.
+ * R5  Everything here may be stopped and done again.
+ */
+
+import { crc32 } from 'node:zlib'
+import { type CreateOptions, isErrorCode } from '../disk/disk.js'
+import { JOURNAL_COPY_NAME, JOURNAL_NAME, keptName, stagedName } from '../disk/layout.js'
+import { readControlNames } from './claim.js'
+import { type JournalContents, parseJournal } from './journal.js'
+import { publishChange, syncScopeFolders } from './publish.js'
+import type { RecordedChange, RecordedValue } from './record.js'
+import type { Site } from './site.js'
+
+type NumberedChange = JournalContents['changes'][number]
+
+/** What is known of the commits before a claim. */
+export interface History {
+  /** The last revision. */
+  readonly revision: number
+  /** The latest time that the store ever set. */
+  readonly time: bigint
+  /** Commits up to this revision are synced as plain files. */
+  readonly synced: number
+  /** How long the kept journals are together, in bytes. */
+  readonly keptBytes: number
+}
+
+/** What is known of a kept journal; its file never changes, so it is read once. */
+export interface KeptSummary {
+  readonly revision: number
+  readonly time: bigint
+  readonly synced: number
+  readonly bytes: number
+}
+
+/** Finishes what the journal in a fenced work folder holds, and moves it out. */
+export async function finishJournal(site: Site, folder: string): Promise<void> {
+  const path = `${folder}/${JOURNAL_NAME}`
+  const bytes = await site.disk.readFile(path)
+  const contents = bytes === undefined ? undefined : parseJournal(bytes, path)
+  if (bytes === undefined || contents === undefined) return
+  if (isThisBoot(site, contents)) await publishRest(site, folder, contents, bytes.subarray(0, contents.end))
+  else await rewriteLost(site, folder, [...(await readLostJournals(site)), contents])
+  await keepJournal(site, path, contents)
+}
+
+/**
+ * Moves a journal whose changes are all published to its kept name, synced there. One without commits is needed only
+ * where it alone knows that older ones are synced.
+ */
+export async function keepJournal(site: Site, path: string, contents: JournalExtent): Promise<void> {
+  const kept = site.layout.controlPath(keptName(contents.revision))
+  try {
+    if (contents.changes.length === 0 && (contents.synced < contents.revision || contents.revision === 0)) await site.disk.unlink(path)
+    else await site.disk.rename(path, kept)
+  } catch (error) {
+    if (!isErrorCode(error, 'ENOENT')) throw error // moved by a late call of its owner
+  }
+  await site.disk.syncFolder(site.layout.control)
+}
+
+type JournalExtent = Pick<JournalContents, 'revision' | 'synced'> & { readonly changes: { readonly length: number } }
+
+/**
+ * Recovers the kept journals of another boot, and says what is known of the commits so far. `known` are summaries of
+ * kept journals of this boot that were read before; new ones are added.
+ */
+export async function recoverKept(site: Site, folder: string, known: Map<string, KeptSummary>): Promise<History> {
+  const lost = await readLostJournals(site, known)
+  if (lost.length > 0) await rewriteLost(site, folder, lost)
+  const kept = [...known.values()].filter((summary) => summary.revision > 0)
+  const recovered = Math.max(0, ...lost.map((contents) => contents.revision))
+  return {
+    revision: Math.max(recovered, ...kept.map((summary) => summary.revision), 0),
+    time: [...kept, ...lost].reduce((time, each) => (each.time > time ? each.time : time), 0n),
+    synced: Math.max(recovered, ...kept.map((summary) => summary.synced), 0),
+    keptBytes: kept.reduce((total, summary) => total + summary.bytes, 0),
+  }
+}
+
+/** Whether `.plainkeep` holds a journal of another boot, so that plain files may be missing. */
+export async function hasLostJournals(site: Site): Promise<boolean> {
+  return (await readLostJournals(site)).length > 0
+}
+
+/** The last change of each key, of commits that are not known to be synced. */
+export function lastChanges(site: Site, journals: readonly JournalContents[]): Map<string, NumberedChange> {
+  const synced = Math.max(0, ...journals.map((contents) => contents.synced))
+  const last = new Map<string, NumberedChange>()
+  for (const { changes } of journals) {
+    for (const change of changes) {
+      if (change.revision <= synced || change.kind === 'superseded') continue
+      last.set(site.layout.keyPath(change.scope, change.key), change)
+    }
+  }
+  return last
+}
+
+/** Reads a kept journal; undefined if it was removed meanwhile. */
+export async function readKept(site: Site, name: string, revision: number): Promise<JournalContents | undefined> {
+  const path = site.layout.controlPath(name)
+  const bytes = await site.disk.readFile(path)
+  return bytes === undefined ? undefined : parseJournal(bytes, path, revision)
+}
+
+function isThisBoot(site: Site, contents: JournalContents): boolean {
+  return contents.header.boot !== '' && contents.header.boot === site.host.identity.boot
+}
+
+async function readLostJournals(site: Site, known = new Map<string, KeptSummary>()): Promise<JournalContents[]> {
+  const lost: JournalContents[] = []
+  const { kept } = await readControlNames(site)
+  const present = new Set(kept.map(({ name }) => name))
+  for (const name of known.keys()) if (!present.has(name)) known.delete(name)
+  for (const { name, revision } of kept) {
+    if (known.has(name)) continue
+    const contents = await readKept(site, name, revision)
+    if (contents === undefined) continue
+    if (!isThisBoot(site, contents)) lost.push(contents)
+    else known.set(name, { revision, time: contents.time, synced: contents.synced, bytes: contents.end })
+  }
+  return lost
+}
+
+/** R1 and R3. */
+async function publishRest(site: Site, folder: string, contents: JournalContents, records: Uint8Array): Promise<void> {
+  const changes = [...lastChanges(site, [contents]).values()]
+  const rest: NumberedChange[] = []
+  for (const change of changes) if (await isUnpublished(site, folder, change)) rest.push(change)
+  if (rest.length > 0) {
+    const copy = `${folder}/${JOURNAL_COPY_NAME}`
+    await createAnew(site, copy, records, { mode: site.fileMode, sync: true })
+    await site.disk.rename(copy, `${folder}/${JOURNAL_NAME}`)
+    await site.disk.syncFolder(folder)
+  }
+  for (const change of rest) await publishChange(site, folder, change)
+  const large = changes.filter((change) => change.kind === 'set' && change.value.bytes === undefined)
+  await syncScopeFolders(site, large.map((change) => change.scope))
+}
+
+async function isUnpublished(site: Site, folder: string, change: RecordedChange): Promise<boolean> {
+  if (change.kind === 'set') return (await site.disk.stat(`${folder}/${stagedName(change.value.staged)}`)) !== undefined
+  const present = await site.disk.stat(site.layout.keyPath(change.scope, change.key))
+  return change.kind === 'delete' && present?.kind === 'file' && present.time === change.was
+}
+
+/** R2. New files are made in `folder`, where large staged values still are. */
+async function rewriteLost(site: Site, folder: string, journals: readonly JournalContents[]): Promise<void> {
+  const changes = lastChanges(site, journals)
+  let lastStaged = Math.max(0, ...[...changes.values()].map(stagedNumber))
+  for (const [path, change] of changes) {
+    lastStaged += 1
+    if (change.kind === 'set') await rewriteValue(site, { folder, path, change, value: change.value, lastStaged })
+    else await redoDelete(site, folder, path, change)
+  }
+  await syncScopeFolders(site, new Set([...changes.values()].map((change) => change.scope)))
+}
+
+function stagedNumber(change: RecordedChange): number {
+  if (change.kind === 'set') return change.value.staged
+  return change.kind === 'delete' ? change.removed : 0
+}
+
+interface Rewrite {
+  readonly folder: string
+  readonly path: string
+  readonly change: NumberedChange & { kind: 'set' }
+  readonly value: RecordedValue
+  readonly lastStaged: number
+}
+
+async function rewriteValue(site: Site, { folder, path, change, value, lastStaged }: Rewrite): Promise<void> {
+  const found = await site.disk.readFileAndStat(path)
+  const present = found?.stat ?? (await site.disk.stat(path))
+  if (found !== undefined && found.stat.time === change.time && isRecorded(value, found.bytes)) {
+    await site.disk.syncFile(path)
+  } else if (present === undefined || (present.kind === 'file' && present.time <= change.time)) {
+    const staged = await restage(site, folder, change, lastStaged, present?.mode)
+    if (staged !== undefined) await publishChange(site, folder, staged)
+  }
+}
+
+/** A staged file with the value, synced: the large one that is still there, or a new one from the journal's bytes. */
+async function restage(
+  site: Site,
+  folder: string,
+  change: NumberedChange & { kind: 'set' },
+  number: number,
+  mode = site.fileMode,
+): Promise<RecordedChange | undefined> {
+  const { value, time } = change
+  if (value.bytes === undefined) {
+    const bytes = await site.disk.readFile(`${folder}/${stagedName(value.staged)}`)
+    return bytes !== undefined && isRecorded(value, bytes) ? change : undefined
+  }
+  const path = `${folder}/${stagedName(number)}`
+  await createAnew(site, path, value.bytes, { mode, exactMode: mode !== site.fileMode, time, sync: true })
+  return { ...change, value: { ...value, staged: number } }
+}
+
+/** An earlier recovery that was stopped may have left a file of that name (R5). */
+async function createAnew(site: Site, path: string, bytes: Uint8Array, options: CreateOptions): Promise<void> {
+  if ((await site.disk.stat(path)) !== undefined) await site.disk.unlink(path)
+  await site.disk.createFile(path, bytes, options)
+}
+
+async function redoDelete(site: Site, folder: string, path: string, change: NumberedChange): Promise<void> {
+  const present = await site.disk.stat(path)
+  if (present?.kind === 'file' && present.time <= change.time) await publishChange(site, folder, change)
+}
+
+function isRecorded(value: RecordedValue, bytes: Uint8Array): boolean {
+  return bytes.byteLength === value.size && crc32(bytes) === value.crc
+}

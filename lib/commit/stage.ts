@@ -1,0 +1,165 @@
+/**
+ * Staging: a value is written completely to a private file before anything can be replaced.
+ *
+ * S1  A staged file holds all bytes, has its mode and its modification time; a large one is synced.
+ * S2  The time is later than any that the store set before, and later than that of the file it replaces: so versions
+ *     never come back, and recovery can tell an edit made by hand from an older commit.
+ * S3  Of several changes of a key in one group only the last is staged; nobody could have seen the others.
+ */
+
+import { crc32 } from 'node:zlib'
+import { StorageError } from '../base/errors.js'
+import { SMALL_VALUE_BYTES } from '../base/limits.js'
+import { describeScope, type ScopeId } from '../base/scope-id.js'
+import { type FileStat, isErrorCode } from '../disk/disk.js'
+import { stagedName } from '../disk/layout.js'
+import type { Change, ChangeResult } from './engine.js'
+import { makeScopeFolders } from './publish.js'
+import type { RecordedChange } from './record.js'
+import type { Site } from './site.js'
+import { encodeVersion } from './version.js'
+
+/** The smallest difference between two times that the system call for setting them can tell apart. */
+const TIME_STEP_NS = 1000n
+
+/** What staging needs to know and remembers while a process owns the store. */
+export interface StageState {
+  /** The path of the work folder. */
+  readonly folder: string
+  /** The latest time that the store ever set. */
+  lastTime: bigint
+  /** The number of the last staged file. */
+  lastStaged: number
+  /** How many bytes of values the present group may still put into the journal. */
+  inlineBytes: number
+  /** Scopes that large values were published into, whose folders are not synced since. */
+  readonly largeScopes: Set<ScopeId>
+  /** Scopes whose folder was found fit to publish into. */
+  readonly readyScopes: Set<string>
+}
+
+/** What became of a change in staging. */
+export interface StagedChange {
+  /** For the journal; undefined where there is nothing to do, as for the delete of a missing key. */
+  readonly recorded: RecordedChange | undefined
+  readonly result: ChangeResult
+  /** Whether the key holds a value afterwards. */
+  readonly isPresent: boolean
+}
+
+/** How a change stands among the others of its group. */
+export interface ChangePlace {
+  /** Whether an earlier change of the group left a value there; undefined if none touches the key. */
+  readonly wasPresent: boolean | undefined
+  /** A later change of the group replaces it. */
+  readonly isSuperseded: boolean
+}
+
+/** Writes what a change needs to the work folder. Rejects with the system call's error, or a `StorageError`. */
+export async function stageChange(
+  site: Site,
+  state: StageState,
+  change: Change,
+  place: ChangePlace,
+): Promise<StagedChange> {
+  const existing = await findExisting(site, state, change)
+  const existed = place.wasPresent ?? existing !== undefined
+  if (change.value === undefined && !existed) {
+    return { recorded: undefined, result: { version: undefined, existed }, isPresent: false }
+  }
+  const time = nextTime(site, state, existing)
+  const target: Target = { scope: change.scope, key: change.key, time, existing, existed }
+  if (place.isSuperseded) return supersede(target, change.value?.byteLength)
+  if (change.value !== undefined) return stageValue(site, state, target, change.value)
+  state.lastStaged += 1
+  const { scope, key } = change
+  const recorded: RecordedChange = { scope, key, time, kind: 'delete', was: existing?.time ?? 0n, removed: state.lastStaged }
+  return { recorded, result: { version: undefined, existed }, isPresent: false }
+}
+
+/** What a change changes. */
+interface Target {
+  readonly scope: ScopeId
+  readonly key: string
+  readonly time: bigint
+  readonly existing: FileStat | undefined
+  readonly existed: boolean
+}
+
+function supersede({ scope, key, time, existed }: Target, size: number | undefined): StagedChange {
+  const version = size === undefined ? undefined : encodeVersion({ time, inode: 0n, size })
+  return { recorded: { scope, key, time, kind: 'superseded' }, result: { version, existed }, isPresent: size !== undefined }
+}
+
+async function stageValue(site: Site, state: StageState, target: Target, bytes: Uint8Array): Promise<StagedChange> {
+  const { scope, key, time, existing, existed } = target
+  const isLarge = bytes.byteLength > Math.min(SMALL_VALUE_BYTES, state.inlineBytes)
+  if (!isLarge) state.inlineBytes -= bytes.byteLength
+  state.lastStaged += 1
+  const staged = state.lastStaged
+  const stat = await site.disk.createFile(`${state.folder}/${stagedName(staged)}`, bytes, {
+    mode: existing?.mode ?? site.fileMode,
+    exactMode: existing !== undefined && existing.mode !== site.fileMode,
+    time,
+    laterThan: time - TIME_STEP_NS,
+    sync: isLarge,
+  })
+  if (time === state.lastTime) state.lastTime = later(time, stat.time)
+  const value = { staged, size: bytes.byteLength, crc: crc32(bytes), bytes: isLarge ? undefined : bytes }
+  const result = { version: encodeVersion(stat), existed }
+  return { recorded: { scope, key, time: stat.time, kind: 'set', value }, result, isPresent: true }
+}
+
+/** A time later than any before (S2). A file that someone dated into the future is an exception for its key alone. */
+function nextTime(site: Site, state: StageState, existing: FileStat | undefined): bigint {
+  state.lastTime = later(BigInt(site.host.now()) * 1_000_000n, state.lastTime + TIME_STEP_NS)
+  return later(state.lastTime, (existing?.time ?? 0n) + TIME_STEP_NS)
+}
+
+function later(left: bigint, right: bigint): bigint {
+  return left > right ? left : right
+}
+
+/** The file that a change replaces or removes; links, folders and the like are none. */
+async function findExisting(site: Site, state: StageState, change: Change): Promise<FileStat | undefined> {
+  const scopePath = site.layout.scopePath(change.scope)
+  if (!state.readyScopes.has(scopePath)) {
+    await prepareScope(site, change.scope, scopePath)
+    state.readyScopes.add(scopePath)
+  }
+  const path = site.layout.keyPath(change.scope, change.key)
+  const found = await site.disk.stat(path)
+  if (found?.kind !== 'folder') return found?.kind === 'file' ? found : undefined
+  const message = `There is a folder at ${path}, where the value of ${JSON.stringify(change.key)} belongs; move it away.`
+  throw new StorageError('IO_ERROR', message, { store: site.layout.root, ...change, outcome: 'none' })
+}
+
+/** A scope's folder is there, is a folder, and can be renamed into; told before anything is written. */
+async function prepareScope(site: Site, scope: ScopeId, path: string): Promise<void> {
+  const { disk, layout } = site
+  if ((await disk.stat(path)) === undefined) await makeScopeFolders(site, scope)
+  for (const folder of layout.scopeFolders(scope)) {
+    if ((await disk.stat(folder))?.kind === 'folder') continue
+    throw unfit(site, scope, `${folder} is not a folder (links are not followed)`)
+  }
+  const [own, control] = [await disk.stat(path), await disk.stat(layout.control)]
+  const isElsewhere = own?.device !== control?.device || (await isOtherMount(site, path))
+  if (isElsewhere) throw unfit(site, scope, `${path} is on another filesystem than ${layout.control}`, 'EXDEV')
+  if (!(await disk.isWritable(path))) throw unfit(site, scope, `${path} is not writable`, 'EACCES')
+}
+
+/** Renaming nothing tells whether two folders are on one mount: that is looked at before the names are. */
+async function isOtherMount(site: Site, path: string): Promise<boolean> {
+  try {
+    await site.disk.rename(`${site.layout.control}/none`, `${path}/none`)
+    return false
+  } catch (error) {
+    return isErrorCode(error, 'EXDEV')
+  }
+}
+
+function unfit(site: Site, scope: ScopeId, why: string, code = 'ENOTDIR'): StorageError {
+  const details = { store: site.layout.root, scope, outcome: 'none' } as const
+  const message = `Cannot write to ${describeScope(scope)}: ${why}.`
+  return new StorageError(code === 'EACCES' ? 'ACCESS_DENIED' : 'IO_ERROR', message, details)
+}

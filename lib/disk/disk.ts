@@ -1,0 +1,95 @@
+/**
+ * The Disk: what the store asks of a filesystem, and what each operation promises after a power cut.
+ *
+ * Definitions. A file is *synced* when its bytes and its size are on stable storage; a folder is synced when the
+ * names in it are. Whatever is not synced may be lost, kept or torn by a power cut, each thing by itself; only a
+ * rename is never seen half done.
+ *
+ * An operation gives its result at once or as a promise; callers always await it. One that fails throws or rejects
+ * with the error of the system call, with its `code`. Paths are absolute. No operation follows a link in the last
+ * part of its path.
+ */
+
+/** A value at once, or a promise of it: what can be had without waiting is not made to wait. */
+export type Awaitable<T> = T | Promise<T>
+
+/** What a name stands for. Links, sockets, FIFOs and devices are `other`. */
+export type FileKind = 'file' | 'folder' | 'other'
+
+/** What is known of a file or folder. */
+export interface FileStat {
+  readonly kind: FileKind
+  /** Modification time, nanoseconds since 1970. */
+  readonly time: bigint
+  readonly inode: bigint
+  readonly device: bigint
+  /** Bytes. */
+  readonly size: number
+  /** Permission bits. */
+  readonly mode: number
+}
+
+/** How to create a file. */
+export interface CreateOptions {
+  /** Permission bits, before the umask. */
+  readonly mode: number
+  /** Set the permission bits whatever the umask says. */
+  readonly exactMode?: boolean
+  /** The modification time to set, nanoseconds since 1970; rounded to what the filesystem can hold. */
+  readonly time?: bigint
+  /** The time set must be later than this one, if need be by a coarser step. */
+  readonly laterThan?: bigint
+  /** The file (not its name) is synced when the call succeeds. */
+  readonly sync?: boolean
+}
+
+/** A file open for writing at a position. */
+export interface WritableFile {
+  /** Writes all bytes there, or fails having written some. Nothing is synced. */
+  write(bytes: Uint8Array, position: number): Awaitable<void>
+  /** The file's bytes and size are synced. After a failure nothing is known of them, whatever a later call says. */
+  sync(): Awaitable<void>
+  /** Ends the use of the file. */
+  close(): void
+}
+
+/** About a dozen operations on files; the one seam to the operating system. */
+export interface Disk {
+  /** The bytes of a regular file; undefined if there is none of that name. */
+  readFile(path: string): Awaitable<Uint8Array | undefined>
+  /** The bytes of a regular file and what is known of that very file. */
+  readFileAndStat(path: string): Awaitable<{ bytes: Uint8Array; stat: FileStat } | undefined>
+  /** What is known of a name; undefined if there is none. */
+  stat(path: string): Awaitable<FileStat | undefined>
+  /** Whether this process may change names in a folder, by its permissions. */
+  isWritable(folder: string): Awaitable<boolean>
+  /** The names in a folder, in no order; undefined if there is no such folder. */
+  listNames(folder: string): Awaitable<string[] | undefined>
+  /** The names of one kind in a folder. Beside renames it can leave out names on some filesystems. */
+  listKind(folder: string, kind: FileKind): Awaitable<string[] | undefined>
+  /** Makes a new file that holds exactly these bytes; `EEXIST` if the name is taken. A failure leaves none. */
+  createFile(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<FileStat>
+  /** Opens an existing file for writing. */
+  openFile(path: string): Awaitable<WritableFile>
+  /** Makes a folder; `EEXIST` if the name is taken. */
+  makeFolder(path: string, mode: number): Awaitable<void>
+  /** Moves a name, replacing a file that has the new one: at every moment and after a power cut one of the two. */
+  rename(from: string, to: string): Awaitable<void>
+  /** Gives a file a second name; `EEXIST` if that is taken, and one caller alone wins. */
+  link(existing: string, path: string): Awaitable<void>
+  /** Removes a file's name. */
+  unlink(path: string): Awaitable<void>
+  /** Removes an empty folder; `ENOTEMPTY` otherwise. From then on every late call into it fails. */
+  removeFolder(path: string): Awaitable<void>
+  /** A regular file's bytes are synced. False if there is none of that name. */
+  syncFile(path: string): Awaitable<boolean>
+  /** The names in a folder are synced. False if there is no such folder. */
+  syncFolder(path: string): Awaitable<boolean>
+  /** Calls back soon after names in a folder change, as far as the system tells; only a hint. */
+  watchFolder(folder: string, onChange: () => void): { close(): void }
+}
+
+/** Whether an error is a system call's, with one of these codes. */
+export function isErrorCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(error.code as string)
+}

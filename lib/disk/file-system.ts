@@ -1,0 +1,94 @@
+/** What the store calls of node:fs, and its transfers that do not stop short. */
+
+import nodeFs from 'node:fs'
+import { WRITE_CHUNK_BYTES } from '../base/limits.js'
+
+/** What the store calls of node:fs; any look-alike that has it will do. */
+export type FileSystem = Pick<
+  typeof import('node:fs'),
+  | 'accessSync'
+  | 'closeSync'
+  | 'constants'
+  | 'fchmodSync'
+  | 'fdatasync'
+  | 'fstatSync'
+  | 'fsync'
+  | 'futimesSync'
+  | 'linkSync'
+  | 'lstatSync'
+  | 'mkdirSync'
+  | 'openSync'
+  | 'read'
+  | 'readSync'
+  | 'readdir'
+  | 'readdirSync'
+  | 'realpathSync'
+  | 'renameSync'
+  | 'rmdirSync'
+  | 'statSync'
+  | 'unlinkSync'
+  | 'utimesSync'
+  | 'watch'
+  | 'write'
+  | 'writeSync'
+>
+
+/** The real one. */
+export const nodeFileSystem: FileSystem = nodeFs
+
+/** Writes all bytes: on a nearly full disk a write stops short without an error, and only the next one fails. */
+export function writeFullySync(
+  fs: FileSystem,
+  descriptor: number,
+  bytes: Uint8Array,
+  position: number,
+): void {
+  let written = 0
+  while (written < bytes.byteLength) {
+    const count = fs.writeSync(descriptor, bytes, written, bytes.byteLength - written, position + written)
+    written += checkProgress(count)
+  }
+}
+
+/** The same from the start of a file, in chunks that do not block the event loop. */
+export async function writeFully(fs: FileSystem, descriptor: number, bytes: Uint8Array): Promise<void> {
+  let written = 0
+  while (written < bytes.byteLength) {
+    const length = Math.min(WRITE_CHUNK_BYTES, bytes.byteLength - written)
+    const count = await new Promise<number>((resolve, reject) => {
+      fs.write(descriptor, bytes, written, length, written, (error, done) =>
+        error ? reject(error) : resolve(done),
+      )
+    })
+    written += checkProgress(count)
+  }
+}
+
+/** Fills `bytes` from an open file without blocking; gives fewer if the file is shorter by now. */
+export async function readFully(fs: FileSystem, descriptor: number, bytes: Uint8Array): Promise<Uint8Array> {
+  let length = 0
+  while (length < bytes.byteLength) {
+    const count = await new Promise<number>((resolve, reject) => {
+      const left = bytes.byteLength - length
+      fs.read(descriptor, bytes, length, left, length, (error, done) =>
+        error ? reject(error) : resolve(done),
+      )
+    })
+    if (count === 0) return bytes.subarray(0, length)
+    length += count
+  }
+  return bytes
+}
+
+/** Flushes an open file or folder without blocking. */
+export function flush(fs: FileSystem, call: 'fsync' | 'fdatasync', descriptor: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs[call](descriptor, (error) => (error ? reject(error) : resolve()))
+  })
+}
+
+/** A write of nothing, for ever, would be a loop without end. */
+function checkProgress(count: number): number {
+  if (count > 0) return count
+  throw Object.assign(new Error('ENOSPC: the write made no progress'), { code: 'ENOSPC' })
+}

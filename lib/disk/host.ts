@@ -1,0 +1,87 @@
+/** The machine and the process: clock, random, who we are, and whether another process lives. */
+
+import { createHash, randomBytes } from 'node:crypto'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { threadId } from 'node:worker_threads'
+
+/** A process, so that another one can tell whether it still lives. Empty strings: not known on this system. */
+export interface ProcessIdentity {
+  /** The machine, as a hash. */
+  readonly machine: string
+  /** This start of the machine, a UUID. */
+  readonly boot: string
+  /** Where the pid counts. */
+  readonly pidNamespace: string
+  readonly pid: number
+  /** When the process started, in clock ticks since the boot. */
+  readonly startTime: string
+  /** The worker thread; 0 is the main one. */
+  readonly thread: number
+}
+
+/** What the engine asks of the machine. A simulation puts its own here. */
+export interface Host {
+  readonly identity: ProcessIdentity
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Milliseconds that only rise. */
+  monotonicMs(): number
+  /** A name nobody else makes up: 24 hexadecimal digits. */
+  randomName(): string
+  /** Whether a process lives: undefined if it cannot be told from here. */
+  isAlive(other: ProcessIdentity): boolean | undefined
+}
+
+/** This machine and this process. */
+export const host: Host = {
+  identity: identify(),
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  randomName: () => randomBytes(12).toString('hex'),
+  isAlive: (other) => isAlive(other, host.identity),
+}
+
+function identify(): ProcessIdentity {
+  const machine = readText('/etc/machine-id') + hostname()
+  return {
+    machine: createHash('sha256').update(machine).digest('hex').slice(0, 16),
+    boot: readText('/proc/sys/kernel/random/boot_id'),
+    pidNamespace: readLink('/proc/self/ns/pid'),
+    pid: process.pid,
+    startTime: readStartTime(process.pid) ?? '',
+    thread: threadId,
+  }
+}
+
+/** An owner on this machine under another boot is gone; one under this boot and pid namespace can be looked up. */
+function isAlive(other: ProcessIdentity, self: ProcessIdentity): boolean | undefined {
+  if (other.boot === '' || self.boot === '') return undefined
+  if (other.boot !== self.boot) return other.machine === self.machine ? false : undefined
+  if (other.pidNamespace !== self.pidNamespace || other.pidNamespace === '') return undefined
+  return readStartTime(other.pid) === other.startTime
+}
+
+/** The start time of a live process; undefined for one that is gone or waits to be reaped. */
+function readStartTime(pid: number): string | undefined {
+  const stat = readText(`/proc/${pid}/stat`)
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const isGone = stat === '' || fields[0] === 'Z' || fields[0] === 'X'
+  return isGone ? undefined : fields[19]
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'latin1').trim()
+  } catch {
+    return ''
+  }
+}
+
+function readLink(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
+}

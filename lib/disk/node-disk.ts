@@ -1,0 +1,274 @@
+/** The Disk over node:fs, or over anything that looks like it, such as memfs. */
+
+import type { BigIntStats } from 'node:fs'
+import { SMALL_VALUE_BYTES, TIME_STEPS_NS } from '../base/limits.js'
+import {
+  type Awaitable,
+  type CreateOptions,
+  type Disk,
+  type FileKind,
+  type FileStat,
+  isErrorCode,
+  type WritableFile,
+} from './disk.js'
+import { type FileSystem, flush, readFully, writeFully, writeFullySync } from './file-system.js'
+
+/** What a name that stands for no value can answer when it is opened: nothing there, a link, a socket. */
+const NOT_THERE = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']
+
+/** A Disk over node:fs or a look-alike. Small operations are done at once; flushes and large transfers are not. */
+export class NodeDisk implements Disk {
+  readonly #fs: FileSystem
+  readonly #syncReadLimitBytes: number
+  readonly #readFlags: number
+  readonly #createFlags: number
+
+  /** Files up to `syncReadLimitBytes` are read at once, larger ones without blocking. */
+  constructor(fs: FileSystem, syncReadLimitBytes: number) {
+    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants
+    this.#fs = fs
+    this.#syncReadLimitBytes = syncReadLimitBytes
+    this.#readFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
+    this.#createFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
+  }
+
+  /** See `Disk`. */
+  readFile(path: string): Awaitable<Uint8Array | undefined> {
+    const descriptor = this.#openIfPresent(path)
+    if (descriptor === undefined) return undefined
+    return this.#closing(descriptor, () => {
+      const stat = this.#fs.fstatSync(descriptor)
+      return stat.isFile() ? this.#read(descriptor, stat.size) : undefined
+    })
+  }
+
+  /** See `Disk`. */
+  readFileAndStat(path: string): Awaitable<{ bytes: Uint8Array; stat: FileStat } | undefined> {
+    const descriptor = this.#openIfPresent(path)
+    if (descriptor === undefined) return undefined
+    return this.#closing(descriptor, () => {
+      const stat = describeStat(this.#fs.fstatSync(descriptor, { bigint: true }))
+      if (stat.kind !== 'file') return undefined
+      const reading = this.#read(descriptor, stat.size)
+      return reading instanceof Promise
+        ? reading.then((bytes) => ({ bytes, stat }))
+        : { bytes: reading, stat }
+    })
+  }
+
+  /** See `Disk`. */
+  stat(path: string): FileStat | undefined {
+    const stat = this.#fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+    return stat === undefined ? undefined : describeStat(stat)
+  }
+
+  /** See `Disk`. */
+  isWritable(folder: string): boolean {
+    try {
+      this.#fs.accessSync(folder, this.#fs.constants.W_OK | this.#fs.constants.X_OK)
+      return true
+    } catch (error) {
+      if (isErrorCode(error, 'EACCES', 'EPERM', 'EROFS')) return false
+      throw error
+    }
+  }
+
+  /** See `Disk`. */
+  listNames(folder: string): string[] | undefined {
+    try {
+      return this.#fs.readdirSync(folder)
+    } catch (error) {
+      if (isErrorCode(error, 'ENOENT', 'ENOTDIR')) return undefined
+      throw error
+    }
+  }
+
+  /** See `Disk`. */
+  listKind(folder: string, kind: FileKind): Promise<string[] | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#fs.readdir(folder, { withFileTypes: true }, (error, found) => {
+        if (isErrorCode(error, 'ENOENT', 'ENOTDIR')) resolve(undefined)
+        else if (error) reject(error)
+        else resolve(found.filter((entry) => kindOf(entry) === kind).map((entry) => entry.name))
+      })
+    })
+  }
+
+  /** See `Disk`. */
+  createFile(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<FileStat> {
+    const descriptor = this.#fs.openSync(path, this.#createFlags, options.mode)
+    if (options.sync || bytes.byteLength > SMALL_VALUE_BYTES)
+      return this.#fillLater(path, descriptor, bytes, options)
+    try {
+      writeFullySync(this.#fs, descriptor, bytes, 0)
+      const stat = this.#finish(descriptor, options)
+      this.#fs.closeSync(descriptor)
+      return stat
+    } catch (error) {
+      this.#discard(path, descriptor)
+      throw error
+    }
+  }
+
+  /** See `Disk`. */
+  openFile(path: string): WritableFile {
+    const fs = this.#fs
+    const descriptor = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW)
+    return {
+      write: (bytes, position) => writeFullySync(fs, descriptor, bytes, position),
+      sync: () => flush(fs, 'fdatasync', descriptor),
+      close: () => fs.closeSync(descriptor),
+    }
+  }
+
+  /** See `Disk`. */
+  makeFolder(path: string, mode: number): void {
+    this.#fs.mkdirSync(path, { mode })
+  }
+
+  /** See `Disk`. */
+  rename(from: string, to: string): void {
+    this.#fs.renameSync(from, to)
+  }
+
+  /** See `Disk`. */
+  link(existing: string, path: string): void {
+    this.#fs.linkSync(existing, path)
+  }
+
+  /** See `Disk`. */
+  unlink(path: string): void {
+    this.#fs.unlinkSync(path)
+  }
+
+  /** See `Disk`. */
+  removeFolder(path: string): void {
+    this.#fs.rmdirSync(path)
+  }
+
+  /** See `Disk`. */
+  syncFile(path: string): Awaitable<boolean> {
+    return this.#syncIf(path, (stat) => stat.isFile())
+  }
+
+  /** See `Disk`. */
+  syncFolder(path: string): Awaitable<boolean> {
+    return this.#syncIf(path, (stat) => stat.isDirectory())
+  }
+
+  /** See `Disk`. Where the system gives no watch there are no hints. */
+  watchFolder(folder: string, onChange: () => void): { close(): void } {
+    try {
+      const watcher = this.#fs.watch(folder, { persistent: false }, onChange)
+      watcher.on('error', () => watcher.close())
+      return watcher
+    } catch {
+      return { close: () => undefined }
+    }
+  }
+
+  #openIfPresent(path: string): number | undefined {
+    try {
+      return this.#fs.openSync(path, this.#readFlags)
+    } catch (error) {
+      if (isErrorCode(error, ...NOT_THERE)) return undefined
+      throw error
+    }
+  }
+
+  /** Does something with an open file and closes it, at once or when the promise is settled. */
+  #closing<T>(descriptor: number, body: () => Awaitable<T>): Awaitable<T> {
+    let result: Awaitable<T> | undefined
+    try {
+      result = body()
+    } finally {
+      if (!(result instanceof Promise)) this.#fs.closeSync(descriptor)
+    }
+    return result instanceof Promise ? result.finally(() => this.#fs.closeSync(descriptor)) : result
+  }
+
+  #read(descriptor: number, size: number): Awaitable<Uint8Array> {
+    const bytes = new Uint8Array(size)
+    if (size > this.#syncReadLimitBytes) return readFully(this.#fs, descriptor, bytes)
+    let length = 0
+    while (length < size) {
+      const count = this.#fs.readSync(descriptor, bytes, length, size - length, null)
+      if (count === 0) return bytes.subarray(0, length)
+      length += count
+    }
+    return bytes
+  }
+
+  async #fillLater(
+    path: string,
+    descriptor: number,
+    bytes: Uint8Array,
+    options: CreateOptions,
+  ): Promise<FileStat> {
+    try {
+      await writeFully(this.#fs, descriptor, bytes)
+      const stat = this.#finish(descriptor, options)
+      if (options.sync) await flush(this.#fs, 'fsync', descriptor)
+      this.#fs.closeSync(descriptor)
+      return stat
+    } catch (error) {
+      this.#discard(path, descriptor)
+      throw error
+    }
+  }
+
+  #finish(descriptor: number, options: CreateOptions): FileStat {
+    if (options.exactMode) this.#fs.fchmodSync(descriptor, options.mode)
+    if (options.time !== undefined) return this.#stampTime(descriptor, options.time, options.laterThan ?? 0n)
+    return describeStat(this.#fs.fstatSync(descriptor, { bigint: true }))
+  }
+
+  /** Sets the time, by coarser and coarser steps until what the filesystem holds is late enough. */
+  #stampTime(descriptor: number, time: bigint, laterThan: bigint): FileStat {
+    for (const step of TIME_STEPS_NS) {
+      const seconds = Number((time + step + 500n) / 1000n) / 1e6 // whole microseconds, which come back the same
+      this.#fs.futimesSync(descriptor, seconds, seconds)
+      const stat = describeStat(this.#fs.fstatSync(descriptor, { bigint: true }))
+      if (stat.time > laterThan) return stat
+    }
+    throw Object.assign(new Error('The filesystem does not keep modification times.'), { code: 'ENOTSUP' })
+  }
+
+  /** Takes back a file that could not be completed. The first error is the one to tell. */
+  #discard(path: string, descriptor: number): void {
+    try {
+      this.#fs.closeSync(descriptor)
+    } catch {}
+    try {
+      this.#fs.unlinkSync(path)
+    } catch {}
+  }
+
+  #syncIf(
+    path: string,
+    isWanted: (stat: { isFile(): boolean; isDirectory(): boolean }) => boolean,
+  ): Awaitable<boolean> {
+    const descriptor = this.#openIfPresent(path)
+    if (descriptor === undefined) return false
+    return this.#closing(descriptor, () => {
+      if (!isWanted(this.#fs.fstatSync(descriptor))) return false
+      return flush(this.#fs, 'fsync', descriptor).then(() => true)
+    })
+  }
+}
+
+function kindOf(found: { isFile(): boolean; isDirectory(): boolean }): FileKind {
+  if (found.isFile()) return 'file'
+  return found.isDirectory() ? 'folder' : 'other'
+}
+
+function describeStat(stat: BigIntStats): FileStat {
+  return {
+    kind: kindOf(stat),
+    time: stat.mtimeNs,
+    inode: stat.ino,
+    device: stat.dev,
+    size: Number(stat.size),
+    mode: Number(stat.mode) & 0o7777,
+  }
+}

@@ -1,0 +1,93 @@
+/** Where the layers meet: a store over an engine over a disk, with the values layer handed in. */
+
+import { diskError, StorageError } from './base/errors.js'
+import { LOCK_TIMEOUT_MS, SMALL_VALUE_BYTES, VALUE_BYTES } from './base/limits.js'
+import { type EngineParts, openEngine } from './commit/open-engine.js'
+import { type FileSystem, nodeFileSystem } from './disk/file-system.js'
+import { host } from './disk/host.js'
+import { Layout } from './disk/layout.js'
+import { createLock } from './disk/lock.js'
+import { NodeDisk } from './disk/node-disk.js'
+import { resolveRealPath } from './disk/real-path.js'
+import { Storage } from './store/storage.js'
+import { valueLayer } from './values/codec.js'
+
+/** How to open a store. */
+export interface StorageOptions {
+  /** A node:fs look-alike, such as memfs. Default: node:fs. */
+  readonly fs?: FileSystem | undefined
+  /** What the store takes. */
+  readonly limits?: StorageLimits | undefined
+  /** How long a write may wait for its turn while other processes write, in milliseconds. Default: 10,000. */
+  readonly lockTimeout?: number | undefined
+  /** Values up to this size are read without a detour through a thread, in bytes; 0 is never. Default: 65,536. */
+  readonly syncReadLimit?: number | undefined
+  /** Permission bits of new files, before the umask. Default: 0o600. */
+  readonly fileMode?: number | undefined
+  /** Permission bits of new folders, before the umask. Default: 0o700. */
+  readonly folderMode?: number | undefined
+}
+
+/** What a store takes. */
+export interface StorageLimits {
+  /** The largest value, in bytes. Default: 64 MiB. */
+  readonly valueBytes?: number | undefined
+}
+
+/**
+ * Opens the store in a folder, which is made if it is missing. What a dead process committed there is recovered.
+ *
+ * Rejects with `INVALID_OPTION`, with `UNSUPPORTED_FORMAT` for a store of a later version, with `CORRUPT_JOURNAL`, and
+ * with `ACCESS_DENIED`, `DISK_FULL` or `IO_ERROR` where the folder cannot be one. A store on a read-only filesystem
+ * opens for reading.
+ */
+export async function openStorage(path: string, options: StorageOptions = {}): Promise<Storage> {
+  checkOptions(path, options)
+  const fs = options.fs ?? nodeFileSystem
+  const root = findRoot(fs, path)
+  const engine = await openEngine(fs, root, () => makeParts(fs, root, options))
+  return new Storage({ engine, values: valueLayer, valueLimitBytes: options.limits?.valueBytes ?? VALUE_BYTES })
+}
+
+function makeParts(fs: FileSystem, root: string, options: StorageOptions): EngineParts {
+  const layout = new Layout(root)
+  const disk = new NodeDisk(fs, options.syncReadLimit ?? SMALL_VALUE_BYTES)
+  const { fileMode = 0o600, folderMode = 0o700 } = options
+  return {
+    site: { disk, layout, host, fileMode, folderMode },
+    lock: createLock(fs, layout.lock, `${layout.lock}-${host.randomName()}`),
+    lockTimeoutMs: options.lockTimeout ?? LOCK_TIMEOUT_MS,
+  }
+}
+
+function findRoot(fs: FileSystem, path: string): string {
+  try {
+    return resolveRealPath(fs, path)
+  } catch (cause) {
+    throw diskError(cause, `open the store ${path}`, { store: path })
+  }
+}
+
+const OPTION_NAMES = ['fs', 'limits', 'lockTimeout', 'syncReadLimit', 'fileMode', 'folderMode']
+const LIMIT_NAMES = ['valueBytes']
+
+function checkOptions(path: unknown, options: StorageOptions): void {
+  if (typeof path !== 'string' || path === '') throw invalid('The path of a store must be a non-empty string.')
+  checkNames(options, OPTION_NAMES, 'option')
+  checkNames(options.limits ?? {}, LIMIT_NAMES, 'limit')
+  const { lockTimeout, syncReadLimit, fileMode, folderMode } = options
+  const numbers = { lockTimeout, syncReadLimit, fileMode, folderMode, valueBytes: options.limits?.valueBytes }
+  for (const [name, value] of Object.entries(numbers)) {
+    if (value === undefined || (typeof value === 'number' && value >= 0)) continue
+    throw invalid(`The option ${name} must be a number of at least 0.`)
+  }
+}
+
+function checkNames(given: object, known: readonly string[], what: string): void {
+  const unknown = Object.keys(given).find((name) => !known.includes(name))
+  if (unknown !== undefined) throw invalid(`There is no ${what} ${JSON.stringify(unknown)}; there are ${known.join(', ')}.`)
+}
+
+function invalid(message: string): StorageError {
+  return new StorageError('INVALID_OPTION', message)
+}

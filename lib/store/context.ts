@@ -1,0 +1,88 @@
+/** What a plugin is given: its own storage, and the shared storage of its workspace. */
+
+import { KeyNotFoundError } from '../base/errors.js'
+import type { CodecLike, Decoded } from './codec.js'
+import type { Scope } from './scope.js'
+
+/**
+ * A plugin's way to its storage. It reaches the plugin's own scope and the shared scope of its workspace, and
+ * nothing else. Errors and guarantees are those of `Scope`, but a missing key rejects with `KeyNotFoundError`.
+ */
+export class PluginContext {
+  /** The plugin's id. */
+  readonly pluginId: string
+  /** The plugin's own storage. */
+  readonly storage: Scope
+  /** The storage that all plugins of the workspace share. */
+  readonly workspace: Scope
+
+  /** For `Workspace`; not to be called by others. */
+  constructor(pluginId: string, scopes: { readonly storage: Scope; readonly workspace: Scope }) {
+    this.pluginId = pluginId
+    this.storage = scopes.storage
+    this.workspace = scopes.workspace
+  }
+
+  /** Sets a key of the plugin's storage: bytes as they are, a string as UTF-8, anything else as JSON. */
+  async setPluginStorage(key: string, value: unknown): Promise<void> {
+    await this.storage.set(key, value)
+  }
+
+  /** The bytes of a key of the plugin's storage. Rejects with `KeyNotFoundError`. */
+  getPluginStorage(key: string): Promise<Uint8Array>
+  /** The value of a key of the plugin's storage, decoded. Rejects with `KeyNotFoundError`, `DECODE_FAILED`. */
+  getPluginStorage<C extends CodecLike>(key: string, codec: C): Promise<Decoded<C>>
+  getPluginStorage(key: string, codec: CodecLike = 'bytes'): Promise<unknown> {
+    return this.storage.get(key, codec)
+  }
+
+  /** The keys of the plugin's storage, sorted by code point. */
+  getPluginStorageKeys(): Promise<string[]> {
+    return this.storage.keys()
+  }
+
+  /** Deletes a key of the plugin's storage. Rejects with `KeyNotFoundError`. */
+  deletePluginStorage(key: string): Promise<void> {
+    return deletePresent(this.storage, key)
+  }
+
+  /** Sets a key of the workspace's storage: bytes as they are, a string as UTF-8, anything else as JSON. */
+  async setWorkspaceStorage(key: string, value: unknown): Promise<void> {
+    await this.workspace.set(key, value)
+  }
+
+  /** The bytes of a key of the workspace's storage. Rejects with `KeyNotFoundError`. */
+  getWorkspaceStorage(key: string): Promise<Uint8Array>
+  /** The value of a key of the workspace's storage, decoded. Rejects with `KeyNotFoundError`, `DECODE_FAILED`. */
+  getWorkspaceStorage<C extends CodecLike>(key: string, codec: C): Promise<Decoded<C>>
+  getWorkspaceStorage(key: string, codec: CodecLike = 'bytes'): Promise<unknown> {
+    return this.workspace.get(key, codec)
+  }
+
+  /** The keys of the workspace's storage, sorted by code point. */
+  getWorkspaceStorageKeys(): Promise<string[]> {
+    return this.workspace.keys()
+  }
+
+  /** Deletes a key of the workspace's storage. Rejects with `KeyNotFoundError`. */
+  deleteWorkspaceStorage(key: string): Promise<void> {
+    return deletePresent(this.workspace, key)
+  }
+
+  /** Sets a key of the plugin's storage to a JSON value. A string is JSON too: it is stored in quotes. */
+  async setStorage(key: string, value: unknown): Promise<void> {
+    await this.storage.set(key, value, { codec: 'json' })
+  }
+
+  /**
+   * The JSON value of a key of the plugin's storage. The type is the caller's word; nothing checks it.
+   * Rejects with `KeyNotFoundError`, `DECODE_FAILED`.
+   */
+  getStorage<T = unknown>(key: string): Promise<T> {
+    return this.storage.get(key, 'json') as Promise<T>
+  }
+}
+
+async function deletePresent(scope: Scope, key: string): Promise<void> {
+  if (!(await scope.delete(key))) throw new KeyNotFoundError(key, { scope: scope.id, outcome: 'none' })
+}

@@ -1,0 +1,41 @@
+/** A store: one root folder and everything under it. */
+
+import { sortByCodePoint } from './read.js'
+import { type StoreParts, Workspace } from './workspace.js'
+
+/** An open store. */
+export class Storage implements AsyncDisposable {
+  /** The store's root folder, absolute. */
+  readonly path: string
+  readonly #parts: StoreParts
+
+  /** For `openStorage`; not to be called by others. */
+  constructor(parts: StoreParts) {
+    this.path = parts.engine.root
+    this.#parts = parts
+  }
+
+  /** A workspace by its name. Throws `INVALID_KEY` or `KEY_TOO_LONG` for a name that cannot be one. */
+  workspace(name = 'default'): Workspace {
+    return new Workspace(name, this.#parts)
+  }
+
+  /** The names of the workspaces that have a folder, sorted by code point. */
+  async workspaces(): Promise<string[]> {
+    return sortByCodePoint(await this.#parts.engine.listWorkspaces())
+  }
+
+  /**
+   * Waits for pending writes, flushes what is not yet certain to be on the disk, and lets the store go.
+   * Every later call rejects with `STORE_CLOSED`; closing again gives the same promise. Rejects with a disk
+   * error if the last flush failed: nothing is lost then, the journal stays for the next who opens the store.
+   */
+  close(): Promise<void> {
+    return this.#parts.engine.close()
+  }
+
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}

@@ -1,0 +1,36 @@
+/** A workspace: a named group of plugins, with storage that they share. */
+
+import { PluginContext } from './context.js'
+import { sortByCodePoint } from './read.js'
+import { Scope, type ScopeParts } from './scope.js'
+
+/** What every scope of a store has in common. */
+export type StoreParts = Pick<ScopeParts, 'engine' | 'values' | 'valueLimitBytes'>
+
+/** A named group of plugins inside a store. */
+export class Workspace {
+  /** The workspace's name. */
+  readonly name: string
+  /** The storage that all plugins of the workspace share, written on behalf of the host. */
+  readonly shared: Scope
+  readonly #parts: StoreParts
+
+  /** For `Storage`; not to be called by others. */
+  constructor(name: string, parts: StoreParts) {
+    this.name = name
+    this.shared = new Scope({ ...parts, id: { workspace: name } })
+    this.#parts = parts
+  }
+
+  /** What the plugin with this id is given. Throws `INVALID_KEY` or `KEY_TOO_LONG` for an id that cannot be one. */
+  plugin(id: string): PluginContext {
+    const storage = new Scope({ ...this.#parts, id: { workspace: this.name, plugin: id }, writer: id })
+    const workspace = new Scope({ ...this.#parts, id: { workspace: this.name }, writer: id })
+    return new PluginContext(id, { storage, workspace })
+  }
+
+  /** The ids of the plugins that have a folder here, sorted by code point. */
+  async plugins(): Promise<string[]> {
+    return sortByCodePoint(await this.#parts.engine.listPlugins(this.name))
+  }
+}
