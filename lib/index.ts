@@ -1,8 +1,20 @@
 /** plainkeep: plugin storage in plain files, kept safe. */
 
+// Errors
+export {
+  type ErrorCode,
+  type ErrorKind,
+  KeyNotFoundError,
+  StorageError,
+  type WriteOutcome,
+} from './base/errors.js'
+export type { ScopeId } from './base/scope-id.js'
+// Other filesystems
+export type { FileSystem } from './disk/file-system.js'
 // Opening a store
 export { openStorage, type StorageLimits, type StorageOptions } from './open.js'
-
+// What bytes mean
+export type { Codec, CodecLike, CodecName, Decoded } from './store/codec.js'
 // What a user holds
 export { PluginContext } from './store/context.js'
 export {
@@ -15,19 +27,3 @@ export {
 } from './store/scope.js'
 export { Storage } from './store/storage.js'
 export { Workspace } from './store/workspace.js'
-
-// What bytes mean
-export type { Codec, CodecLike, CodecName, Decoded } from './store/codec.js'
-
-// Errors
-export {
-  type ErrorCode,
-  type ErrorKind,
-  KeyNotFoundError,
-  StorageError,
-  type WriteOutcome,
-} from './base/errors.js'
-export type { ScopeId } from './base/scope-id.js'
-
-// Other filesystems
-export type { FileSystem } from './disk/file-system.js'

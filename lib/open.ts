@@ -46,7 +46,11 @@ export async function openStorage(path: string, options: StorageOptions = {}): P
   const fs = options.fs ?? nodeFileSystem
   const root = findRoot(fs, path)
   const engine = await openEngine(fs, root, () => makeParts(fs, root, options))
-  return new Storage({ engine, values: valueLayer, valueLimitBytes: options.limits?.valueBytes ?? VALUE_BYTES })
+  return new Storage({
+    engine,
+    values: valueLayer,
+    valueLimitBytes: options.limits?.valueBytes ?? VALUE_BYTES,
+  })
 }
 
 function makeParts(fs: FileSystem, root: string, options: StorageOptions): EngineParts {
@@ -72,7 +76,8 @@ const OPTION_NAMES = ['fs', 'limits', 'lockTimeout', 'syncReadLimit', 'fileMode'
 const LIMIT_NAMES = ['valueBytes']
 
 function checkOptions(path: unknown, options: StorageOptions): void {
-  if (typeof path !== 'string' || path === '') throw invalid('The path of a store must be a non-empty string.')
+  if (typeof path !== 'string' || path === '')
+    throw invalid('The path of a store must be a non-empty string.')
   checkNames(options, OPTION_NAMES, 'option')
   checkNames(options.limits ?? {}, LIMIT_NAMES, 'limit')
   const { lockTimeout, syncReadLimit, fileMode, folderMode } = options
@@ -85,7 +90,8 @@ function checkOptions(path: unknown, options: StorageOptions): void {
 
 function checkNames(given: object, known: readonly string[], what: string): void {
   const unknown = Object.keys(given).find((name) => !known.includes(name))
-  if (unknown !== undefined) throw invalid(`There is no ${what} ${JSON.stringify(unknown)}; there are ${known.join(', ')}.`)
+  if (unknown !== undefined)
+    throw invalid(`There is no ${what} ${JSON.stringify(unknown)}; there are ${known.join(', ')}.`)
 }
 
 function invalid(message: string): StorageError {

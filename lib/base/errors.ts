@@ -109,6 +109,17 @@ export class KeyNotFoundError extends StorageError {
   }
 }
 
+/** The same error with more said about where it happened; what is no `StorageError` stays as it is. */
+export function locateError(error: unknown, details: ErrorDetails): unknown {
+  if (!(error instanceof StorageError)) return error
+  const { store, scope, key, outcome, cause } = error
+  const known = Object.entries({ store, scope, key, outcome, cause }).filter(
+    ([, value]) => value !== undefined,
+  )
+  const located = { ...details, ...Object.fromEntries(known) }
+  return new StorageError(error.code, error.message, located)
+}
+
 /** The codes of system calls that have a code of their own here; all others are `IO_ERROR`. */
 const DISK_CODES: Readonly<Record<string, ErrorCode>> = {
   ENOSPC: 'DISK_FULL',

@@ -12,6 +12,7 @@
 import { StorageError } from './errors.js'
 import { checkKey, isKey, type KeyKind, quoteKey } from './key.js'
 import { FILENAME_BYTES } from './limits.js'
+import { isKeptBeyondAscii } from './unicode.js'
 
 /** Names Windows keeps for devices, alone or before a `.`, in any case. */
 const RESERVED = /^(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])(?:\.|$)/i
@@ -19,15 +20,12 @@ const RESERVED = /^(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])(?:\.|$)/i
 /** Keys that are their own names, leaving reserved ones aside: nothing to escape, no capitals, no `.` at either end. */
 const SIMPLE = /^(?!\.)[0-9a-z_.@-]*[0-9a-z_@-]$/
 
-/** Rule 2, leaving case aside. */
-const KEPT = /^(?!\p{Default_Ignorable_Code_Point})[-_.@\p{L}\p{N}\p{M}]$/u
-
 /** What a name does with a code point of its key. */
 type Treatment = 'escape' | 'keep uncased' | 'keep small' | 'keep capital'
 
 /** The treatment of the 128 code points that most keys consist of. */
 const ASCII_TREATMENTS: readonly Treatment[] = Array.from({ length: 128 }, (_, code) =>
-  judge(String.fromCharCode(code)),
+  judgeAscii(String.fromCharCode(code)),
 )
 
 const SUFFIX = /~[0-9a-f]+$/
@@ -132,24 +130,38 @@ function treatAscii(codePoint: string): Treatment {
   return ASCII_TREATMENTS[codePoint.charCodeAt(0)] ?? 'escape'
 }
 
+/** Rule 2 for ASCII. */
+function judgeAscii(character: string): Treatment {
+  if (/[A-Z]/.test(character)) {
+    return 'keep capital'
+  }
+  if (/[a-z]/.test(character)) {
+    return 'keep small'
+  }
+  return /[-_.@0-9]/.test(character) ? 'keep uncased' : 'escape'
+}
+
 /**
- * Rule 2. Case is simple if small and capital form map to each other, the code point being one of them. It is not in
- * `ſ` and KELVIN SIGN, whose other form is a plain letter's; in `ǅ`, which is neither form; in `ß`, whose capital is two.
+ * Rule 2 beyond ASCII. Case is simple if small and capital form map to each other, the code point being one of them. It
+ * is not in `ſ` and KELVIN SIGN, whose other form is a plain letter's; in `ǅ`, which is neither form; in `ß`, whose
+ * capital is two. The table lacks all these. Of what it has, Unicode never undoes a pair, nor makes one; what may come
+ * is a partner too young for the table, as the capital of `ɤ` was, and then the letter stays uncased.
  */
 function judge(codePoint: string): Treatment {
-  if (!KEPT.test(codePoint)) {
+  if (!isInTable(codePoint)) {
     return 'escape'
   }
   const small = codePoint.toLowerCase()
   const capital = codePoint.toUpperCase()
-  if (codePoint === small && codePoint === capital) {
+  const isPair = small !== capital && small.toUpperCase() === capital && capital.toLowerCase() === small
+  if (!isPair || !isInTable(small) || !isInTable(capital)) {
     return 'keep uncased'
   }
-  const isPair = small.toUpperCase() === capital && capital.toLowerCase() === small
-  if (!isPair || (codePoint !== small && codePoint !== capital)) {
-    return 'escape'
-  }
   return codePoint === small ? 'keep small' : 'keep capital'
+}
+
+function isInTable(codePoint: string): boolean {
+  return isKeptBeyondAscii(codePoint.codePointAt(0) ?? 0)
 }
 
 /** What `name` says without its suffix and escapes; if the escapes are malformed, the name as it stands. */

@@ -14,8 +14,8 @@ import { readControlNames } from './claim.js'
 import type { JournalContents } from './journal.js'
 import { type KnownJournals, type Ownership, removeSynced, retireJournal, startJournal } from './own.js'
 import { publishChange, syncScopeFolders } from './publish.js'
-import { lastChanges, readKept } from './recover.js'
 import type { RecordedChange } from './record.js'
+import { lastChanges, readKept } from './recover.js'
 import type { Site } from './site.js'
 import type { StageState } from './stage.js'
 
@@ -146,7 +146,11 @@ async function flushFile(site: Site, path: string): Promise<boolean> {
 }
 
 /** Writes the values of failed files anew, where the file still is the one of the commit (K3). For the owner. */
-export async function rewriteFailed(site: Site, stage: StageState, failed: readonly RecordedChange[]): Promise<void> {
+export async function rewriteFailed(
+  site: Site,
+  stage: StageState,
+  failed: readonly RecordedChange[],
+): Promise<void> {
   for (const change of failed) {
     const present = await site.disk.stat(site.layout.keyPath(change.scope, change.key))
     if (change.kind !== 'set' || present?.time !== change.time) continue
@@ -156,7 +160,10 @@ export async function rewriteFailed(site: Site, stage: StageState, failed: reado
     const path = `${stage.folder}/${stagedName(stage.lastStaged)}`
     const { mode } = present
     await site.disk.createFile(path, bytes, { mode, exactMode: true, time: change.time, sync: true })
-    await publishChange(site, stage.folder, { ...change, value: { ...change.value, staged: stage.lastStaged } })
+    await publishChange(site, stage.folder, {
+      ...change,
+      value: { ...change.value, staged: stage.lastStaged },
+    })
   }
   await syncScopeFolders(site, new Set(failed.map((change) => change.scope)))
 }

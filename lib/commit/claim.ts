@@ -66,7 +66,9 @@ export async function readControlNames(site: Site): Promise<ControlNames> {
   const claims = names.flatMap((name) => (name.kind === 'claim' ? [name.number] : []))
   const released = new Set(names.flatMap((name) => (name.kind === 'released' ? [name.number] : [])))
   const work = names.filter((name) => name.kind === 'work')
-  const kept = names.filter((name) => name.kind === 'kept').sort((left, right) => left.revision - right.revision)
+  const kept = names
+    .filter((name) => name.kind === 'kept')
+    .sort((left, right) => left.revision - right.revision)
   return { top: Math.max(0, ...claims, ...released), claims, released, work, kept }
 }
 
@@ -225,7 +227,8 @@ async function emptyAndRemove(site: Site, path: string): Promise<boolean> {
 
 async function removeReleased(site: Site, names: ControlNames, below: number): Promise<void> {
   for (const number of names.released) {
-    if (number < below) await ignoring(['ENOENT'], () => site.disk.unlink(site.layout.controlPath(releasedName(number))))
+    if (number < below)
+      await ignoring(['ENOENT'], () => site.disk.unlink(site.layout.controlPath(releasedName(number))))
   }
 }
 
@@ -257,9 +260,17 @@ async function isWaiting(site: Site, work: ControlName & { kind: 'work' }): Prom
   const bytes = await site.disk.readFile(`${path}/${RECORD_NAME}`)
   const owner = bytes === undefined ? undefined : parseClaimRecord(bytes)?.owner
   if (work.fencedBy === undefined && owner !== undefined && !isDead(site, work.folder, owner)) return true
-  if (work.fencedBy === undefined && owner?.boot === site.host.identity.boot) await removeWorkFolder(site, work.folder)
+  if (work.fencedBy === undefined && owner?.boot === site.host.identity.boot)
+    await removeWorkFolder(site, work.folder)
   else if (work.fencedBy !== undefined || owner !== undefined) await emptyAndRemove(site, path)
   return false
+}
+
+/** Waits until a fenced claim is settled; `goOn` sleeps between two looks, and ends the wait with false. */
+export async function waitUntilSettled(site: Site, claim: Claim, goOn: () => unknown): Promise<void> {
+  while (findWorkFolder(await readControlNames(site), claim.folder) !== undefined) {
+    if ((await goOn()) === false) return
+  }
 }
 
 /** Lets the claim go. Nothing of it may be in flight, and its journal is moved out already (C6). */

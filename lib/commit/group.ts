@@ -52,7 +52,15 @@ export class CommitQueue {
         (total, change) => total + estimateChangeBytes(change.key, change.value?.byteLength ?? 0),
         0,
       )
-      const pending: PendingCommit = { request, paths, bytes, sinceMs: nowMs, isAlone: false, resolve, reject }
+      const pending: PendingCommit = {
+        request,
+        paths,
+        bytes,
+        sinceMs: nowMs,
+        isAlone: false,
+        resolve,
+        reject,
+      }
       this.#pending.push(pending)
       if (request.signal !== undefined) this.#watchAbort(pending, request.signal)
     })

@@ -94,7 +94,8 @@ export class Journal {
     try {
       await this.#file.sync()
     } catch (cause) {
-      const message = 'The journal could not be flushed, so it is not known what the disk holds; close the store and open it again.'
+      const message =
+        'The journal could not be flushed, so it is not known what the disk holds; close the store and open it again.'
       throw new StorageError('STORE_BROKEN', message, { outcome: 'unknown', cause })
     }
   }
@@ -107,7 +108,8 @@ export class Journal {
 
   async #allocate(end: number): Promise<void> {
     const growth = Math.min(Math.max(this.#allocated, JOURNAL_STEP_BYTES), JOURNAL_STEP_LIMIT_BYTES)
-    const wanted = Math.ceil(Math.max(end, this.#allocated + growth) / JOURNAL_STEP_BYTES) * JOURNAL_STEP_BYTES
+    const wanted =
+      Math.ceil(Math.max(end, this.#allocated + growth) / JOURNAL_STEP_BYTES) * JOURNAL_STEP_BYTES
     await this.#file.write(new Uint8Array(wanted - this.#allocated), this.#allocated)
     this.#allocated = wanted
   }
@@ -120,7 +122,8 @@ export class Journal {
 export function parseJournal(bytes: Uint8Array, name: string, completeTo = 0): JournalContents | undefined {
   const header = decodeHeader(bytes)
   if (header === undefined) {
-    if (bytes.byteLength > HEADER_BYTES + MARK_BYTES || completeTo > 0) throw damaged(name, 'its header is not whole')
+    if (bytes.byteLength > HEADER_BYTES + MARK_BYTES || completeTo > 0)
+      throw damaged(name, 'its header is not whole')
     return undefined
   }
   const contents: Growing = { header, revision: 0, time: 0n, synced: 0, changes: [], end: HEADER_BYTES }
@@ -131,7 +134,8 @@ export function parseJournal(bytes: Uint8Array, name: string, completeTo = 0): J
     contents.end = found.next
   }
   if (contents.revision < completeTo) throw damaged(name, `it ends at revision ${contents.revision}`)
-  if (hasRecordBehind(bytes, contents.end, header.salt)) throw damaged(name, `it is broken at byte ${contents.end}`)
+  if (hasRecordBehind(bytes, contents.end, header.salt))
+    throw damaged(name, `it is broken at byte ${contents.end}`)
   return contents
 }
 
@@ -139,7 +143,12 @@ type NumberedChange = RecordedChange & { readonly revision: number }
 
 const MARK_BYTES = 40
 
-function readRecordAt(bytes: Uint8Array, offset: number, salt: number, name: string): ReturnType<typeof decodeRecord> {
+function readRecordAt(
+  bytes: Uint8Array,
+  offset: number,
+  salt: number,
+  name: string,
+): ReturnType<typeof decodeRecord> {
   try {
     return decodeRecord(bytes, offset, salt)
   } catch (cause) {
@@ -158,7 +167,8 @@ function addRecord(contents: Growing, record: JournalRecord, name: string): void
     return
   }
   record.commits.forEach((commit, index) => {
-    for (const change of commit.changes) contents.changes.push({ ...change, revision: record.revision + index })
+    for (const change of commit.changes)
+      contents.changes.push({ ...change, revision: record.revision + index })
   })
   contents.revision = record.revision + record.commits.length - 1
 }

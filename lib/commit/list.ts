@@ -49,7 +49,10 @@ export async function listFolders(site: Site, folder: string): Promise<string[]>
 async function isReachable(site: Site, scope: ScopeId, key: string, name: string): Promise<boolean> {
   const path = site.layout.keyPath(scope, key)
   if (path.endsWith(`/${name}`)) return true
-  const [own, canonical] = [await site.disk.stat(`${site.layout.scopePath(scope)}/${name}`), await site.disk.stat(path)]
+  const [own, canonical] = [
+    await site.disk.stat(`${site.layout.scopePath(scope)}/${name}`),
+    await site.disk.stat(path),
+  ]
   return own !== undefined && own.inode === canonical?.inode && own.device === canonical.device
 }
 
@@ -99,7 +102,8 @@ async function listAlone(
     return await stillness.visit(async () => (await site.disk.listKind(folder, VALUE_KIND)) ?? [])
   } catch {
     const present: string[] = []
-    for (const name of seen) if ((await site.disk.stat(`${folder}/${name}`))?.kind === VALUE_KIND) present.push(name)
+    for (const name of seen)
+      if ((await site.disk.stat(`${folder}/${name}`))?.kind === VALUE_KIND) present.push(name)
     return present
   }
 }

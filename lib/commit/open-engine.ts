@@ -4,7 +4,7 @@ import { StorageError } from '../base/errors.js'
 import { WATCH_OWNER_MS } from '../base/limits.js'
 import type { Lock } from '../disk/lock.js'
 import { isOwnerDead } from './claim.js'
-import { Committer } from './commit.js'
+import { Committer } from './committer.js'
 import type { Engine } from './engine.js'
 import { PlainEngine } from './plain-engine.js'
 import { prepareStore } from './prepare.js'
@@ -35,7 +35,11 @@ const committers = new Set<Committer>()
  * Opens a store, and recovers it if its last owner died. `filesystem` is whatever tells one filesystem from another:
  * the same one and the same root share one committer, with the parts of the first who opened it.
  */
-export async function openEngine(filesystem: object, root: string, makeParts: () => EngineParts): Promise<Engine> {
+export async function openEngine(
+  filesystem: object,
+  root: string,
+  makeParts: () => EngineParts,
+): Promise<Engine> {
   const stores = openStores.get(filesystem) ?? new Map<string, Promise<SharedCommitter>>()
   openStores.set(filesystem, stores)
   const sharing = stores.get(root) ?? share(makeParts())
@@ -88,7 +92,8 @@ function releaseAll(): void {
 /** What a dead owner committed must be seen by the first read. Where nothing can be written, it stays as it is. */
 async function recoverIfNeeded(site: Site, committer: Committer): Promise<void> {
   try {
-    if ((await isOwnerDead(site)) || (await hasLostJournals(site))) await committer.visit(async () => undefined)
+    if ((await isOwnerDead(site)) || (await hasLostJournals(site)))
+      await committer.visit(async () => undefined)
   } catch (error) {
     if (error instanceof StorageError && error.code === 'ACCESS_DENIED') return
     throw error

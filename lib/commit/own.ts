@@ -1,12 +1,12 @@
 /** Owning: waiting for the turn, taking over from the owner before, and letting the store go. */
 
 import { LOCK_STALE_MS, POLL_MS } from '../base/limits.js'
-import type { Lock } from '../disk/lock.js'
 import { JOURNAL_NAME, keptName } from '../disk/layout.js'
+import type { Lock } from '../disk/lock.js'
 import {
+  abandonClaim,
   type Claim,
   type ControlNames,
-  abandonClaim,
   isFree,
   makeWorkFolder,
   readControlNames,
@@ -17,8 +17,8 @@ import {
   tryClaim,
 } from './claim.js'
 import { Journal } from './journal.js'
-import { finishJournal, type History, type KeptSummary, keepJournal, recoverKept } from './recover.js'
 import { syncScopeFolders } from './publish.js'
+import { finishJournal, type History, type KeptSummary, keepJournal, recoverKept } from './recover.js'
 import type { Site } from './site.js'
 import type { StageState } from './stage.js'
 
@@ -207,7 +207,8 @@ export function letGoAtExit(site: Site, ownership: Ownership): void {
   const { claim, revision, synced, journalStart } = ownership
   const path = `${claim.path}/${JOURNAL_NAME}`
   try {
-    if (revision > journalStart || synced === revision) void site.disk.rename(path, site.layout.controlPath(keptName(revision)))
+    if (revision > journalStart || synced === revision)
+      void site.disk.rename(path, site.layout.controlPath(keptName(revision)))
     else void site.disk.unlink(path)
     releaseClaimAtExit(site, claim)
   } catch {}

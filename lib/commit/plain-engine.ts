@@ -3,7 +3,7 @@
 import { StorageError } from '../base/errors.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { Awaitable } from '../disk/disk.js'
-import type { Committer } from './commit.js'
+import type { Committer } from './committer.js'
 import type { CommitReceipt, CommitRequest, Engine, EntryBytes, ValueStat } from './engine.js'
 import { listFolders, listKeys } from './list.js'
 import { readEntry, readUnpublished, readValue, statValue } from './read.js'
@@ -41,7 +41,9 @@ export class PlainEngine implements Engine {
   read(scope: ScopeId, key: string): Awaitable<Uint8Array | undefined> {
     this.#checkOpen()
     const unpublished = this.#readUnpublished(scope, key)
-    return unpublished === undefined ? readValue(this.#site, scope, key) : unpublished.then((entry) => entry?.bytes)
+    return unpublished === undefined
+      ? readValue(this.#site, scope, key)
+      : unpublished.then((entry) => entry?.bytes)
   }
 
   /** See `Engine`. */

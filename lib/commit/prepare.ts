@@ -24,10 +24,14 @@ export async function prepareStore(site: Site): Promise<void> {
     await makeFormat(site)
   } catch (error) {
     if (isErrorCode(error, 'ENOTDIR', 'EEXIST')) {
-      throw new StorageError('IO_ERROR', `The store's path ${store} is a file or leads through one; name a folder.`, {
-        store,
-        cause: error,
-      })
+      throw new StorageError(
+        'IO_ERROR',
+        `The store's path ${store} is a file or leads through one; name a folder.`,
+        {
+          store,
+          cause: error,
+        },
+      )
     }
     throw diskError(error, `open the store ${store}`, { store })
   }

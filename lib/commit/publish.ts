@@ -36,7 +36,11 @@ async function publishSet(site: Site, staged: string, change: RecordedChange): P
   }
 }
 
-async function publishDelete(site: Site, folder: string, change: RecordedChange & { kind: 'delete' }): Promise<Published> {
+async function publishDelete(
+  site: Site,
+  folder: string,
+  change: RecordedChange & { kind: 'delete' },
+): Promise<Published> {
   const removed = `${folder}/${deletedName(change.removed)}`
   try {
     await site.disk.rename(site.layout.keyPath(change.scope, change.key), removed)

@@ -29,7 +29,11 @@ export async function statValue(site: Site, scope: ScopeId, key: string): Promis
 }
 
 /** What a certain change that is not in place yet will give to readers; undefined for a delete. */
-export async function readUnpublished(site: Site, folder: string, change: RecordedChange): Promise<EntryBytes | undefined> {
+export async function readUnpublished(
+  site: Site,
+  folder: string,
+  change: RecordedChange,
+): Promise<EntryBytes | undefined> {
   if (change.kind !== 'set') return undefined
   const found = await site.disk.readFileAndStat(`${folder}/${stagedName(change.value.staged)}`)
   return found === undefined ? undefined : { bytes: found.bytes, ...describeValue(found.stat) }

@@ -105,7 +105,8 @@ export function encodeHeader(header: JournalHeader): Uint8Array {
 export function decodeHeader(journal: Uint8Array): JournalHeader | undefined {
   const bytes = Buffer.from(journal.buffer, journal.byteOffset, journal.byteLength)
   if (bytes.length < HEADER_BYTES || bytes.toString('latin1', 0, 8) !== MAGIC) return undefined
-  if (bytes.readUInt32LE(32) !== crc32(bytes.subarray(0, 32)) || bytes.readUInt32LE(8) !== FORMAT) return undefined
+  if (bytes.readUInt32LE(32) !== crc32(bytes.subarray(0, 32)) || bytes.readUInt32LE(8) !== FORMAT)
+    return undefined
   const hex = bytes.toString('hex', 16, 32)
   const boot = /^0+$/.test(hex) ? '' : hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
   return { salt: bytes.readUInt32LE(12), boot }
@@ -123,7 +124,8 @@ export function encodeRecord(record: JournalRecord, salt: number): Uint8Array {
   bytes.writeBigUInt64LE(record.time, 24)
   bytes.writeBigUInt64LE(BigInt(record.kind === 'mark' ? record.synced : record.commits.length), 32)
   let offset = RECORD_HEADER_BYTES
-  if (record.kind === 'commits') for (const commit of record.commits) offset = writeCommit(bytes, offset, commit)
+  if (record.kind === 'commits')
+    for (const commit of record.commits) offset = writeCommit(bytes, offset, commit)
   bytes.writeUInt32LE(crc32(bytes.subarray(8, length), salt), 4)
   return bytes
 }
@@ -135,7 +137,8 @@ export function decodeRecord(
   salt: number,
 ): { record: JournalRecord; next: number } | undefined {
   const bytes = Buffer.from(journal.buffer, journal.byteOffset, journal.byteLength)
-  if (offset + RECORD_HEADER_BYTES > bytes.length || bytes.readUInt32LE(offset) !== RECORD_MAGIC) return undefined
+  if (offset + RECORD_HEADER_BYTES > bytes.length || bytes.readUInt32LE(offset) !== RECORD_MAGIC)
+    return undefined
   const length = bytes.readUInt32LE(offset + 8)
   if (length < RECORD_HEADER_BYTES || length > bytes.length - offset) return undefined
   const whole = bytes.subarray(offset, offset + length)
@@ -166,7 +169,9 @@ function commitLength(commit: RecordedCommit): number {
 function changeLength(change: RecordedChange): number {
   const { key, scope } = change
   const inline = change.kind === 'set' ? (change.value.bytes?.byteLength ?? 0) : 0
-  return CHANGE_HEADER_BYTES + textLength(key) + textLength(scope.workspace) + textLength(scope.plugin) + inline
+  return (
+    CHANGE_HEADER_BYTES + textLength(key) + textLength(scope.workspace) + textLength(scope.plugin) + inline
+  )
 }
 
 function writeCommit(bytes: Buffer, start: number, commit: RecordedCommit): number {
@@ -181,7 +186,10 @@ function writeCommit(bytes: Buffer, start: number, commit: RecordedCommit): numb
 function writeChange(bytes: Buffer, start: number, change: RecordedChange): number {
   const { key, scope } = change
   const value = change.kind === 'set' ? change.value : undefined
-  bytes.writeUInt8(KINDS.indexOf(change.kind === 'set' ? (change.value.bytes ? 'inline' : 'staged') : change.kind), start)
+  bytes.writeUInt8(
+    KINDS.indexOf(change.kind === 'set' ? (change.value.bytes ? 'inline' : 'staged') : change.kind),
+    start,
+  )
   bytes.writeUInt8(0, start + 1)
   bytes.writeUInt16LE(textLength(key), start + 2)
   bytes.writeUInt16LE(textLength(scope.workspace), start + 4)
@@ -229,7 +237,11 @@ function readChange(cursor: Cursor): RecordedChange {
   const size = bytes.readUInt32LE(offset + 20)
   const inline = kind === 'inline' ? bytes.subarray(cursor.offset, cursor.offset + size) : undefined
   cursor.offset += inline?.byteLength ?? 0
-  return { ...common, kind: 'set', value: { staged: number, size, crc: bytes.readUInt32LE(offset + 24), bytes: inline } }
+  return {
+    ...common,
+    kind: 'set',
+    value: { staged: number, size, crc: bytes.readUInt32LE(offset + 24), bytes: inline },
+  }
 }
 
 function readText(cursor: Cursor, length: number): string | undefined {

@@ -60,7 +60,8 @@ export async function finishJournal(site: Site, folder: string): Promise<void> {
 export async function keepJournal(site: Site, path: string, contents: JournalExtent): Promise<void> {
   const kept = site.layout.controlPath(keptName(contents.revision))
   try {
-    if (contents.changes.length === 0 && (contents.synced < contents.revision || contents.revision === 0)) await site.disk.unlink(path)
+    if (contents.changes.length === 0 && (contents.synced < contents.revision || contents.revision === 0))
+      await site.disk.unlink(path)
     else await site.disk.rename(path, kept)
   } catch (error) {
     if (!isErrorCode(error, 'ENOENT')) throw error // moved by a late call of its owner
@@ -68,13 +69,19 @@ export async function keepJournal(site: Site, path: string, contents: JournalExt
   await site.disk.syncFolder(site.layout.control)
 }
 
-type JournalExtent = Pick<JournalContents, 'revision' | 'synced'> & { readonly changes: { readonly length: number } }
+type JournalExtent = Pick<JournalContents, 'revision' | 'synced'> & {
+  readonly changes: { readonly length: number }
+}
 
 /**
  * Recovers the kept journals of another boot, and says what is known of the commits so far. `known` are summaries of
  * kept journals of this boot that were read before; new ones are added.
  */
-export async function recoverKept(site: Site, folder: string, known: Map<string, KeptSummary>): Promise<History> {
+export async function recoverKept(
+  site: Site,
+  folder: string,
+  known: Map<string, KeptSummary>,
+): Promise<History> {
   const lost = await readLostJournals(site, known)
   if (lost.length > 0) await rewriteLost(site, folder, lost)
   const kept = [...known.values()].filter((summary) => summary.revision > 0)
@@ -105,8 +112,22 @@ export function lastChanges(site: Site, journals: readonly JournalContents[]): M
   return last
 }
 
+/** Whether one of these changes of a record is in place: then the record was seen, and all of it was done. */
+export async function isInPlace(site: Site, changes: readonly RecordedChange[]): Promise<boolean> {
+  for (const change of changes) {
+    if (change.kind !== 'set') continue
+    const present = await site.disk.stat(site.layout.keyPath(change.scope, change.key))
+    if (present?.time === change.time) return true
+  }
+  return false
+}
+
 /** Reads a kept journal; undefined if it was removed meanwhile. */
-export async function readKept(site: Site, name: string, revision: number): Promise<JournalContents | undefined> {
+export async function readKept(
+  site: Site,
+  name: string,
+  revision: number,
+): Promise<JournalContents | undefined> {
   const path = site.layout.controlPath(name)
   const bytes = await site.disk.readFile(path)
   return bytes === undefined ? undefined : parseJournal(bytes, path, revision)
@@ -116,7 +137,10 @@ function isThisBoot(site: Site, contents: JournalContents): boolean {
   return contents.header.boot !== '' && contents.header.boot === site.host.identity.boot
 }
 
-async function readLostJournals(site: Site, known = new Map<string, KeptSummary>()): Promise<JournalContents[]> {
+async function readLostJournals(
+  site: Site,
+  known = new Map<string, KeptSummary>(),
+): Promise<JournalContents[]> {
   const lost: JournalContents[] = []
   const { kept } = await readControlNames(site)
   const present = new Set(kept.map(({ name }) => name))
@@ -132,7 +156,12 @@ async function readLostJournals(site: Site, known = new Map<string, KeptSummary>
 }
 
 /** R1 and R3. */
-async function publishRest(site: Site, folder: string, contents: JournalContents, records: Uint8Array): Promise<void> {
+async function publishRest(
+  site: Site,
+  folder: string,
+  contents: JournalContents,
+  records: Uint8Array,
+): Promise<void> {
   const changes = [...lastChanges(site, [contents]).values()]
   const rest: NumberedChange[] = []
   for (const change of changes) if (await isUnpublished(site, folder, change)) rest.push(change)
@@ -144,11 +173,15 @@ async function publishRest(site: Site, folder: string, contents: JournalContents
   }
   for (const change of rest) await publishChange(site, folder, change)
   const large = changes.filter((change) => change.kind === 'set' && change.value.bytes === undefined)
-  await syncScopeFolders(site, large.map((change) => change.scope))
+  await syncScopeFolders(
+    site,
+    large.map((change) => change.scope),
+  )
 }
 
 async function isUnpublished(site: Site, folder: string, change: RecordedChange): Promise<boolean> {
-  if (change.kind === 'set') return (await site.disk.stat(`${folder}/${stagedName(change.value.staged)}`)) !== undefined
+  if (change.kind === 'set')
+    return (await site.disk.stat(`${folder}/${stagedName(change.value.staged)}`)) !== undefined
   const present = await site.disk.stat(site.layout.keyPath(change.scope, change.key))
   return change.kind === 'delete' && present?.kind === 'file' && present.time === change.was
 }
@@ -159,7 +192,8 @@ async function rewriteLost(site: Site, folder: string, journals: readonly Journa
   let lastStaged = Math.max(0, ...[...changes.values()].map(stagedNumber))
   for (const [path, change] of changes) {
     lastStaged += 1
-    if (change.kind === 'set') await rewriteValue(site, { folder, path, change, value: change.value, lastStaged })
+    if (change.kind === 'set')
+      await rewriteValue(site, { folder, path, change, value: change.value, lastStaged })
     else await redoDelete(site, folder, path, change)
   }
   await syncScopeFolders(site, new Set([...changes.values()].map((change) => change.scope)))
@@ -208,7 +242,12 @@ async function restage(
 }
 
 /** An earlier recovery that was stopped may have left a file of that name (R5). */
-async function createAnew(site: Site, path: string, bytes: Uint8Array, options: CreateOptions): Promise<void> {
+async function createAnew(
+  site: Site,
+  path: string,
+  bytes: Uint8Array,
+  options: CreateOptions,
+): Promise<void> {
   if ((await site.disk.stat(path)) !== undefined) await site.disk.unlink(path)
   await site.disk.createFile(path, bytes, options)
 }

@@ -1,7 +1,7 @@
 /** Staging a whole group: each change in its place among the others, and back again if one fails. */
 
-import { INLINE_BYTES, YIELD_MS } from '../base/limits.js'
 import { diskError, type WriteOutcome } from '../base/errors.js'
+import { INLINE_BYTES, YIELD_MS } from '../base/limits.js'
 import { isErrorCode } from '../disk/disk.js'
 import { stagedName } from '../disk/layout.js'
 import type { ChangeResult } from './engine.js'
@@ -33,7 +33,8 @@ export async function stageGroup(
     const staged = await tryStage(site, state, left)
     if (Array.isArray(staged)) return staged
     await unstage(site, state, firstStaged)
-    if (isErrorCode(staged.error, 'ENOENT') && (await site.disk.stat(state.folder)) === undefined) return { fenced: left }
+    if (isErrorCode(staged.error, 'ENOENT') && (await site.disk.stat(state.folder)) === undefined)
+      return { fenced: left }
     const { pending, error } = staged
     pending.reject(describeFailure(site, pending, error))
     left = left.filter((other) => other !== pending)
@@ -61,7 +62,12 @@ export function describeFailure(
   const [change, ...more] = pending.request.changes
   const others = more.length === 0 ? '' : ` and ${more.length} more`
   const action = `write ${JSON.stringify(change?.key)}${others}`
-  return diskError(cause, action, { store: site.layout.root, scope: change?.scope, key: change?.key, outcome })
+  return diskError(cause, action, {
+    store: site.layout.root,
+    scope: change?.scope,
+    key: change?.key,
+    outcome,
+  })
 }
 
 type Failure = { readonly pending: PendingCommit; readonly error: unknown }
@@ -111,7 +117,8 @@ class Places {
   readonly #present = new Map<string, boolean>()
 
   constructor(group: readonly PendingCommit[]) {
-    for (const { paths } of group) for (const path of paths) this.#left.set(path, (this.#left.get(path) ?? 0) + 1)
+    for (const { paths } of group)
+      for (const path of paths) this.#left.set(path, (this.#left.get(path) ?? 0) + 1)
   }
 
   next(path: string): ChangePlace {

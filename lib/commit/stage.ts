@@ -73,7 +73,14 @@ export async function stageChange(
   if (change.value !== undefined) return stageValue(site, state, target, change.value)
   state.lastStaged += 1
   const { scope, key } = change
-  const recorded: RecordedChange = { scope, key, time, kind: 'delete', was: existing?.time ?? 0n, removed: state.lastStaged }
+  const recorded: RecordedChange = {
+    scope,
+    key,
+    time,
+    kind: 'delete',
+    was: existing?.time ?? 0n,
+    removed: state.lastStaged,
+  }
   return { recorded, result: { version: undefined, existed }, isPresent: false }
 }
 
@@ -88,10 +95,19 @@ interface Target {
 
 function supersede({ scope, key, time, existed }: Target, size: number | undefined): StagedChange {
   const version = size === undefined ? undefined : encodeVersion({ time, inode: 0n, size })
-  return { recorded: { scope, key, time, kind: 'superseded' }, result: { version, existed }, isPresent: size !== undefined }
+  return {
+    recorded: { scope, key, time, kind: 'superseded' },
+    result: { version, existed },
+    isPresent: size !== undefined,
+  }
 }
 
-async function stageValue(site: Site, state: StageState, target: Target, bytes: Uint8Array): Promise<StagedChange> {
+async function stageValue(
+  site: Site,
+  state: StageState,
+  target: Target,
+  bytes: Uint8Array,
+): Promise<StagedChange> {
   const { scope, key, time, existing, existed } = target
   const isLarge = bytes.byteLength > Math.min(SMALL_VALUE_BYTES, state.inlineBytes)
   if (!isLarge) state.inlineBytes -= bytes.byteLength
@@ -144,7 +160,8 @@ async function prepareScope(site: Site, scope: ScopeId, path: string): Promise<v
   }
   const [own, control] = [await disk.stat(path), await disk.stat(layout.control)]
   const isElsewhere = own?.device !== control?.device || (await isOtherMount(site, path))
-  if (isElsewhere) throw unfit(site, scope, `${path} is on another filesystem than ${layout.control}`, 'EXDEV')
+  if (isElsewhere)
+    throw unfit(site, scope, `${path} is on another filesystem than ${layout.control}`, 'EXDEV')
   if (!(await disk.isWritable(path))) throw unfit(site, scope, `${path} is not writable`, 'EACCES')
 }
 

@@ -11,6 +11,7 @@ export type FileSystem = Pick<
   | 'constants'
   | 'fchmodSync'
   | 'fdatasync'
+  | 'fdatasyncSync'
   | 'fstatSync'
   | 'fsync'
   | 'futimesSync'

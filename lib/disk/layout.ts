@@ -1,6 +1,7 @@
 /** Every name on disk and its inverse. */
 
 import { join } from 'node:path'
+import { locateError } from '../base/errors.js'
 import { decodeFilename, encodeFilename } from '../base/filename.js'
 import type { ScopeId } from '../base/scope-id.js'
 
@@ -56,7 +57,11 @@ export class Layout {
 
   /** The file of a key. Throws `INVALID_KEY`, `KEY_TOO_LONG`. */
   keyPath(scope: ScopeId, key: string): string {
-    return `${this.scopePath(scope)}/${encodeFilename(key)}`
+    try {
+      return `${this.scopePath(scope)}/${encodeFilename(key)}`
+    } catch (error) {
+      throw locateError(error, { store: this.root, scope })
+    }
   }
 
   /** The folder of a workspace. */

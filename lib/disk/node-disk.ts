@@ -1,7 +1,7 @@
 /** The Disk over node:fs, or over anything that looks like it, such as memfs. */
 
 import type { BigIntStats } from 'node:fs'
-import { SMALL_VALUE_BYTES, TIME_STEPS_NS } from '../base/limits.js'
+import { QUICK_FLUSH_MS, SMALL_VALUE_BYTES, TIME_STEPS_NS } from '../base/limits.js'
 import {
   type Awaitable,
   type CreateOptions,
@@ -22,6 +22,8 @@ export class NodeDisk implements Disk {
   readonly #syncReadLimitBytes: number
   readonly #readFlags: number
   readonly #createFlags: number
+  /** How long a flush took lately, in milliseconds; what was too long counts for more. */
+  #flushMs = 2 * QUICK_FLUSH_MS
 
   /** Files up to `syncReadLimitBytes` are read at once, larger ones without blocking. */
   constructor(fs: FileSystem, syncReadLimitBytes: number) {
@@ -116,7 +118,7 @@ export class NodeDisk implements Disk {
     const descriptor = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW)
     return {
       write: (bytes, position) => writeFullySync(fs, descriptor, bytes, position),
-      sync: () => flush(fs, 'fdatasync', descriptor),
+      sync: () => this.#syncData(descriptor),
       close: () => fs.closeSync(descriptor),
     }
   }
@@ -165,6 +167,18 @@ export class NodeDisk implements Disk {
     } catch {
       return { close: () => undefined }
     }
+  }
+
+  /** A flush that is as quick as the detour through a thread is done at once; one slow flush ends that for a while. */
+  #syncData(descriptor: number): Awaitable<void> {
+    const start = performance.now()
+    const measure = (): void => {
+      const tookMs = performance.now() - start
+      this.#flushMs = tookMs > QUICK_FLUSH_MS ? tookMs * 8 : (this.#flushMs * 7 + tookMs) / 8
+    }
+    if (this.#flushMs > QUICK_FLUSH_MS) return flush(this.#fs, 'fdatasync', descriptor).then(measure)
+    this.#fs.fdatasyncSync(descriptor)
+    measure()
   }
 
   #openIfPresent(path: string): number | undefined {
@@ -226,7 +240,7 @@ export class NodeDisk implements Disk {
   /** Sets the time, by coarser and coarser steps until what the filesystem holds is late enough. */
   #stampTime(descriptor: number, time: bigint, laterThan: bigint): FileStat {
     for (const step of TIME_STEPS_NS) {
-      const seconds = Number((time + step + 500n) / 1000n) / 1e6 // whole microseconds, which come back the same
+      const seconds = toSeconds(time + step)
       this.#fs.futimesSync(descriptor, seconds, seconds)
       const stat = describeStat(this.#fs.fstatSync(descriptor, { bigint: true }))
       if (stat.time > laterThan) return stat
@@ -255,6 +269,11 @@ export class NodeDisk implements Disk {
       return flush(this.#fs, 'fsync', descriptor).then(() => true)
     })
   }
+}
+
+/** Seconds as a double that becomes the nearest whole microsecond, whether the system call rounds or truncates. */
+function toSeconds(time: bigint): number {
+  return (Number((time + 500n) / 1000n) + 0.25) / 1e6
 }
 
 function kindOf(found: { isFile(): boolean; isDirectory(): boolean }): FileKind {

@@ -84,5 +84,6 @@ export class PluginContext {
 }
 
 async function deletePresent(scope: Scope, key: string): Promise<void> {
-  if (!(await scope.delete(key))) throw new KeyNotFoundError(key, { scope: scope.id, outcome: 'none' })
+  if (await scope.delete(key)) return
+  throw new KeyNotFoundError(key, { store: scope.store, scope: scope.id, outcome: 'none' })
 }

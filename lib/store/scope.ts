@@ -1,6 +1,6 @@
 /** A scope: one flat set of keys in one folder. */
 
-import { KeyNotFoundError, StorageError } from '../base/errors.js'
+import { KeyNotFoundError, locateError, StorageError } from '../base/errors.js'
 import { describeScope, type ScopeId } from '../base/scope-id.js'
 import type { Change, CommitReceipt, Engine } from '../commit/engine.js'
 import type { CodecLike, Decoded, ValueLayer } from './codec.js'
@@ -63,6 +63,8 @@ export interface ScopeParts {
 export class Scope {
   /** The scope's name. */
   readonly id: ScopeId
+  /** The root folder of its store, absolute. */
+  readonly store: string
   /** Its folder, absolute. It is made by the first write. */
   readonly path: string
   readonly #parts: ScopeParts
@@ -70,6 +72,7 @@ export class Scope {
   /** For `Storage`, `Workspace` and `PluginContext`; not to be called by others. */
   constructor(parts: ScopeParts) {
     this.id = parts.id
+    this.store = parts.engine.root
     this.path = parts.engine.scopePath(parts.id)
     this.#parts = parts
   }
@@ -80,8 +83,7 @@ export class Scope {
   get<C extends CodecLike>(key: string, codec: C): Promise<Decoded<C>>
   async get(key: string, codec: CodecLike = 'bytes'): Promise<unknown> {
     const bytes = await this.#parts.engine.read(this.id, key)
-    if (bytes === undefined)
-      throw new KeyNotFoundError(key, { store: this.#parts.engine.root, scope: this.id })
+    if (bytes === undefined) throw new KeyNotFoundError(key, { store: this.store, scope: this.id })
     return this.#decode(key, bytes, codec)
   }
 
@@ -168,14 +170,20 @@ export class Scope {
   }
 
   #encode(key: string, value: unknown, codec: CodecLike | undefined): Uint8Array {
-    const bytes = this.#parts.values.encode(value, codec)
+    const bytes = this.#encodeAny(key, value, codec)
     const limit = this.#parts.valueLimitBytes
     if (bytes.byteLength <= limit) return bytes
-    throw new StorageError(
-      'VALUE_TOO_LARGE',
-      `The value of ${JSON.stringify(key)} has ${bytes.byteLength} bytes and the limit is ${limit}; raise limits.valueBytes or store less.`,
-      { store: this.#parts.engine.root, scope: this.id, key, outcome: 'none' },
-    )
+    const what = `The value of ${JSON.stringify(key)} has ${bytes.byteLength} bytes and the limit is ${limit}`
+    const place = { store: this.store, scope: this.id, key, outcome: 'none' } as const
+    throw new StorageError('VALUE_TOO_LARGE', `${what}; raise limits.valueBytes or store less.`, place)
+  }
+
+  #encodeAny(key: string, value: unknown, codec: CodecLike | undefined): Uint8Array {
+    try {
+      return this.#parts.values.encode(value, codec)
+    } catch (error) {
+      throw locateError(error, { store: this.store, scope: this.id, key, outcome: 'none' })
+    }
   }
 
   #decode(key: string, bytes: Uint8Array, codec: CodecLike): unknown {
@@ -183,14 +191,15 @@ export class Scope {
     try {
       return this.#parts.values.decode(bytes, codec)
     } catch (cause) {
+      if (cause instanceof StorageError && cause.code === 'INVALID_OPTION') throw cause
       const path = this.#parts.engine.keyPath(this.id, key)
-      const what = `The value of ${JSON.stringify(key)} in ${describeScope(this.id)} does not decode; look at ${path}, or read it with the codec 'bytes'.`
-      throw new StorageError('DECODE_FAILED', what, {
-        store: this.#parts.engine.root,
-        scope: this.id,
-        key,
-        cause,
-      })
+      const what = `The value of ${JSON.stringify(key)} in ${describeScope(this.id)} does not decode`
+      const place = { store: this.store, scope: this.id, key, cause }
+      throw new StorageError(
+        'DECODE_FAILED',
+        `${what}; look at ${path}, or read it with the codec 'bytes'.`,
+        place,
+      )
     }
   }
 

@@ -1,5 +1,6 @@
 /** A workspace: a named group of plugins, with storage that they share. */
 
+import { checkKey } from '../base/key.js'
 import { PluginContext } from './context.js'
 import { sortByCodePoint } from './read.js'
 import { Scope, type ScopeParts } from './scope.js'
@@ -24,6 +25,7 @@ export class Workspace {
 
   /** What the plugin with this id is given. Throws `INVALID_KEY` or `KEY_TOO_LONG` for an id that cannot be one. */
   plugin(id: string): PluginContext {
+    checkKey(id, 'plugin id') // an id that is missing must not name the shared storage
     const storage = new Scope({ ...this.#parts, id: { workspace: this.name, plugin: id }, writer: id })
     const workspace = new Scope({ ...this.#parts, id: { workspace: this.name }, writer: id })
     return new PluginContext(id, { storage, workspace })

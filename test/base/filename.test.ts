@@ -81,11 +81,20 @@ function expectRoundTrip(key: string): void {
   expect(canonicalFilename(name)).toBe(name)
 }
 
+/** The code points below are tried one by one; above, where none is kept, as many in one key as fit: it is ten times faster. */
+const ONE_BY_ONE = 0x34000
+const TOGETHER = 20
+
+/** All code points but the surrogates, in ascending order. */
 function* allCodePoints(): Generator<string> {
-  for (let code = 0; code <= 0x10ffff; code += 1) {
+  for (let code = 0; code < ONE_BY_ONE; code += 1) {
     if (code < 0xd800 || code > 0xdfff) {
       yield String.fromCodePoint(code)
     }
+  }
+  for (let code = ONE_BY_ONE; code <= 0x10ffff; code += TOGETHER) {
+    const length = Math.min(TOGETHER, 0x110000 - code)
+    yield String.fromCodePoint(...Array.from({ length }, (_, index) => code + index))
   }
 }
 

@@ -1,0 +1,269 @@
+/**
+ * The committer: owns the store while there is work, and lets it go.
+ *
+ * O1  One group, one visit, one checkpoint's beginning or end at a time.
+ * O2  The store is let go, and a journal retired, only when every change of the journal is published; otherwise it is
+ *     dropped as it stands, and the next owner, here or elsewhere, settles it.
+ * O3  Nothing keeps the process alive but commits that wait or are under way.
+ *
+ * States: resting (nothing owned) -- own --> owner -- work --> owner -- letGo --> resting; an owner that is fenced, or
+ * whose disk fails outside a commit, rests at once; one whose journal cannot be flushed is broken for good.
+ */
+
+import { diskError, locateError, StorageError } from '../base/errors.js'
+import { COURTESY_MS, IDLE_MS, POLL_MS, REST_MS, SLICE_MS } from '../base/limits.js'
+import type { ScopeId } from '../base/scope-id.js'
+import type { Lock } from '../disk/lock.js'
+import { Alarm } from './alarm.js'
+import { Checkpoints } from './checkpoint.js'
+import { abandonClaim, hasWaiters, isStanding } from './claim.js'
+import { commitGroup } from './commit.js'
+import type { CommitReceipt, CommitRequest } from './engine.js'
+import { CommitQueue } from './group.js'
+import { acquire, type KnownJournals, letGo, letGoAtExit, type Ownership, type Waiting } from './own.js'
+import { Publisher, type Unpublished } from './publisher.js'
+import type { Site } from './site.js'
+
+/** Commits to one store, for all of this process. */
+export class Committer {
+  readonly #site: Site
+  readonly #lock: Lock
+  readonly #queue: CommitQueue
+  readonly #known: KnownJournals = new Map()
+  readonly #checkpoints: Checkpoints
+  readonly #alarm = new Alarm()
+  readonly #publisher: Publisher
+  #owned: Ownership | undefined
+  #running: Promise<void> | undefined
+  #watch: { close(): void } | undefined
+  #broken: StorageError | undefined
+  #isClosing = false
+  #isAsleep = false
+  #ownedSinceMs = 0
+  #lastWriteMs = 0
+  #lastLookMs = 0
+  /** After letting the store go to others, this process does not claim again at once. */
+  #courtesy = { top: 0, untilMs: 0 }
+  #closeFailure: unknown
+
+  /** `lockTimeoutMs` is how long a commit may wait for its turn. */
+  constructor(site: Site, lock: Lock, lockTimeoutMs: number) {
+    this.#site = site
+    this.#lock = lock
+    this.#queue = new CommitQueue(site.layout.root, lockTimeoutMs)
+    this.#checkpoints = new Checkpoints(site, this.#known)
+    this.#publisher = new Publisher(site, (ms) => this.#sleep(ms, true))
+  }
+
+  /** Whether the journal could not be flushed: the store must be opened anew. */
+  get isBroken(): boolean {
+    return this.#broken !== undefined
+  }
+
+  /** Whether commits wait, are under way, or the store is owned. */
+  get isActive(): boolean {
+    return this.#running !== undefined
+  }
+
+  /** See `Engine.commit`. Throws for keys that cannot be one. */
+  commit(request: CommitRequest): Promise<CommitReceipt> {
+    const paths = this.#findPaths(request)
+    request.signal?.throwIfAborted()
+    if (this.#broken !== undefined) throw this.#describeBroken()
+    const receipt = this.#queue.add(request, paths, this.#now())
+    this.#start()
+    return receipt
+  }
+
+  /** Runs something while this process owns the store and nothing is being committed; takes over first if need be. */
+  visit<T>(body: () => Promise<T>): Promise<T> {
+    if (this.#broken !== undefined) return Promise.reject(this.#describeBroken())
+    return new Promise<T>((resolve, reject) => {
+      const run = (): Promise<void> => body().then(resolve, reject)
+      this.#queue.addVisit({ sinceMs: this.#now(), run, reject })
+      this.#start()
+    })
+  }
+
+  /** A certain change that is not at its key yet: what a read must give. */
+  findUnpublished(scope: ScopeId, key: string): Unpublished | undefined {
+    return this.#publisher.find(scope, key)
+  }
+
+  /** Two equal numbers mean that nothing was published between them; undefined while this process is not the owner. */
+  get publications(): number | undefined {
+    return this.#owned === undefined ? undefined : this.#publisher.publications
+  }
+
+  /** Whether this process still is the owner: false once another has fenced it. */
+  async isOwner(): Promise<boolean> {
+    return this.#owned !== undefined && (await isStanding(this.#site, this.#owned.claim))
+  }
+
+  /** Commits what waits, checkpoints, lets the store go. Rejects if the last flush failed; nothing is lost then. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    this.#start()
+    await this.#running
+    if (this.#closeFailure === undefined) return
+    throw diskError(this.#closeFailure, 'finish the last checkpoint', { store: this.#site.layout.root })
+  }
+
+  /** Lets the store go while the process exits, if nothing is under way; otherwise the next owner recovers. */
+  releaseAtExit(): void {
+    if (this.#isAsleep && this.#owned !== undefined && this.#publisher.isDone)
+      letGoAtExit(this.#site, this.#owned)
+  }
+
+  #findPaths({ changes }: CommitRequest): string[] {
+    try {
+      return changes.map(({ scope, key }) => this.#site.layout.keyPath(scope, key))
+    } catch (error) {
+      throw locateError(error, { outcome: 'none' })
+    }
+  }
+
+  #start(): void {
+    this.#alarm.ring()
+    this.#running ??= this.#run()
+  }
+
+  async #run(): Promise<void> {
+    await undefined // what is called in the same turn of the event loop makes one group
+    while (await this.#step());
+    this.#running = this.#queue.isEmpty ? undefined : this.#run()
+    await this.#running
+  }
+
+  /** One step; false when nothing waits and nothing is owned. */
+  async #step(): Promise<boolean> {
+    try {
+      if (this.#queue.isEmpty) return await this.#rest()
+      const owned = await this.#own()
+      if (owned !== undefined) await this.#work(owned)
+    } catch (error) {
+      this.#giveUp(error)
+    }
+    return true
+  }
+
+  async #work(owned: Ownership): Promise<void> {
+    const group = this.#queue.takeGroup()
+    if (group.length > 0) {
+      const sleep = (ms: number): Promise<void> => this.#sleep(ms, true)
+      const tools = { site: this.#site, owned, publisher: this.#publisher, sleep }
+      const { again, isFenced } = await commitGroup(tools, group)
+      this.#queue.putBack(again)
+      this.#lastWriteMs = this.#now()
+      if (isFenced) return this.#drop()
+    }
+    for (const visit of this.#queue.takeVisits()) await visit.run()
+    if (this.#publisher.isDone) await this.#checkpoints.tend(owned, false)
+  }
+
+  /** Nothing waits: checkpoint when it has been quiet for a while, then let the store go. */
+  async #rest(): Promise<boolean> {
+    const owned = this.#owned
+    if (owned === undefined) {
+      this.#drop()
+      return false
+    }
+    await this.#publisher.publishLate()
+    if (await this.#isDone(owned)) await this.#letGo(owned)
+    else await this.#sleep(REST_MS, false)
+    return true
+  }
+
+  /** Whether the store can be let go: all is synced and it is quiet, or others wait. */
+  async #isDone(owned: Ownership): Promise<boolean> {
+    if (!this.#publisher.isDone) return this.#isClosing
+    if (this.#isClosing) await this.#checkpoints.complete(owned)
+    else await this.#checkpoints.tend(owned, this.#isQuiet())
+    const isSynced = this.#isQuiet() && !this.#checkpoints.isNeeded(owned)
+    return this.#isClosing || isSynced || this.#isWantedByOthers(owned)
+  }
+
+  #isQuiet(): boolean {
+    return this.#now() - this.#lastWriteMs >= IDLE_MS
+  }
+
+  /** The store in this process's hands; undefined if nothing waits for it any more. */
+  async #own(): Promise<Ownership | undefined> {
+    if (this.#owned !== undefined && this.#now() - this.#ownedSinceMs > SLICE_MS) {
+      if (await this.#isWantedByOthers(this.#owned)) await this.#letGo(this.#owned)
+    }
+    if (this.#owned !== undefined) return this.#owned
+    this.#watch ??= this.#site.disk.watchFolder(this.#site.layout.control, () => this.#alarm.ring())
+    try {
+      this.#owned = await acquire(this.#site, this.#lock, this.#known, this.#waiting())
+    } catch (cause) {
+      const store = this.#site.layout.root
+      this.#queue.rejectAll(() =>
+        diskError(cause, `take over the store ${store}`, { store, outcome: 'none' }),
+      )
+    }
+    this.#ownedSinceMs = this.#now()
+    return this.#owned
+  }
+
+  #waiting(): Waiting {
+    return {
+      isWanted: () => {
+        this.#queue.expire(this.#now())
+        return !this.#queue.isEmpty
+      },
+      mayFollow: (top) => top !== this.#courtesy.top || this.#now() > this.#courtesy.untilMs,
+      sleep: (ms) => this.#sleep(ms, true),
+    }
+  }
+
+  /** Something failed that no commit is to blame for. Nothing is lost: the journal stays, and the next owner settles it. */
+  #giveUp(error: unknown): void {
+    if (this.#isClosing) this.#closeFailure ??= error
+    if (error instanceof StorageError && error.code === 'STORE_BROKEN') {
+      this.#broken = error
+      this.#queue.rejectAll(() => this.#describeBroken())
+    }
+    this.#drop()
+  }
+
+  async #isWantedByOthers(owned: Ownership): Promise<boolean> {
+    if (!this.#publisher.isDone || this.#now() - this.#lastLookMs < POLL_MS) return false
+    this.#lastLookMs = this.#now()
+    return hasWaiters(this.#site, owned.claim)
+  }
+
+  async #letGo(owned: Ownership): Promise<void> {
+    this.#courtesy = { top: owned.claim.number, untilMs: this.#now() + COURTESY_MS }
+    if (this.#publisher.isDone) await letGo(this.#site, this.#lock, owned)
+    this.#drop()
+  }
+
+  /** Is no owner any more, whatever stands on the disk: the next owner settles it. */
+  #drop(): void {
+    this.#watch?.close()
+    this.#watch = undefined
+    if (this.#owned === undefined) return
+    this.#owned.journal.close()
+    abandonClaim(this.#owned.claim)
+    this.#owned = undefined
+    this.#publisher.forget()
+    this.#lock.release()
+  }
+
+  #describeBroken(): StorageError {
+    const store = this.#site.layout.root
+    const message = `The store ${store} is broken since its journal could not be flushed; close it and open it again.`
+    return new StorageError('STORE_BROKEN', message, { store, outcome: 'none', cause: this.#broken })
+  }
+
+  async #sleep(ms: number, keepAlive: boolean): Promise<void> {
+    this.#isAsleep = true
+    await this.#alarm.sleep(ms, keepAlive)
+    this.#isAsleep = false
+  }
+
+  #now(): number {
+    return this.#site.host.monotonicMs()
+  }
+}
