@@ -9,6 +9,7 @@ import { Layout } from './disk/layout.js'
 import { createLock } from './disk/lock.js'
 import { NodeDisk } from './disk/node-disk.js'
 import { resolveRealPath } from './disk/real-path.js'
+import { describeSession } from './disk/session.js'
 import { Storage } from './store/storage.js'
 import { valueLayer } from './values/codec.js'
 
@@ -58,7 +59,7 @@ function makeParts(fs: FileSystem, root: string, options: StorageOptions): Engin
   const disk = new NodeDisk(fs, options.syncReadLimit ?? SMALL_VALUE_BYTES)
   const { fileMode = 0o600, folderMode = 0o700 } = options
   return {
-    site: { disk, layout, host, fileMode, folderMode },
+    site: { disk, layout, host, session: describeSession(root, host.identity.boot), fileMode, folderMode },
     lock: createLock(fs, layout.lock, `${layout.lock}-${host.randomName()}`),
     lockTimeoutMs: options.lockTimeout ?? LOCK_TIMEOUT_MS,
   }

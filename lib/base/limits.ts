@@ -72,5 +72,5 @@ export const REST_MS = 50
 /** After letting the store go to others, a process does not claim it again for so long, so that one of them can. */
 export const COURTESY_MS = 25
 
-/** A flush that takes no longer is done at once: less than what blocks a process noticeably, more than a thread costs. */
-export const QUICK_FLUSH_MS = 1
+/** Where flushes take no longer they are done at once: too short to be noticed, and a thread costs as much. */
+export const QUICK_FLUSH_MS = 2

@@ -59,10 +59,7 @@ export class Journal {
   /** Makes a new journal with a mark in it; the file is synced, its name is not. */
   static async create(site: Site, path: string, mark: JournalRecord & { kind: 'mark' }): Promise<Journal> {
     const salt = randomBytes(4).readUInt32LE(0)
-    const bytes = Buffer.concat([
-      encodeHeader({ salt, boot: site.host.identity.boot }),
-      encodeRecord(mark, salt),
-    ])
+    const bytes = Buffer.concat([encodeHeader({ salt, session: site.session }), encodeRecord(mark, salt)])
     await site.disk.createFile(path, bytes, { mode: site.fileMode, sync: true })
     return new Journal(await site.disk.openFile(path), salt, bytes.byteLength)
   }

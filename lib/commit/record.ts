@@ -3,7 +3,7 @@
  *
  * All numbers are little-endian. Offsets are in bytes from the start of the header or record.
  *
- * header, 64 bytes: 0 magic `plainkj1` · 8 u32 format 1 · 12 u32 salt · 16 boot, a UUID's 16 bytes, zero if unknown ·
+ * header, 64 bytes: 0 magic `plainkj1` · 8 u32 format 1 · 12 u32 salt · 16 the session, 16 bytes, zeros if unknown ·
  *   32 u32 CRC-32 of bytes 0 to 31 · 36 zeros
  * record, begins at a multiple of 8: 0 u32 magic `pkr1` · 4 u32 CRC-32 of bytes 8 to the end, begun with the
  *   header's salt · 8 u32 length of the record · 12 u32 kind: 1 commits, 2 mark · 16 u64 revision: of the first
@@ -74,8 +74,8 @@ export type JournalRecord =
 export interface JournalHeader {
   /** A random number that every CRC begins with, so that bytes of another journal are never taken for a record. */
   readonly salt: number
-  /** The machine's boot as a UUID; empty if not known. */
-  readonly boot: string
+  /** The session of the filesystem, as 32 hexadecimal digits; empty if not known. */
+  readonly session: string
 }
 
 /** The length of the header, in bytes. */
@@ -96,7 +96,7 @@ export function encodeHeader(header: JournalHeader): Uint8Array {
   bytes.write(MAGIC, 0, 'latin1')
   bytes.writeUInt32LE(FORMAT, 8)
   bytes.writeUInt32LE(header.salt, 12)
-  bytes.write(header.boot.replaceAll('-', ''), 16, 16, 'hex')
+  bytes.write(header.session, 16, 16, 'hex')
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 32)), 32)
   return bytes
 }
@@ -108,8 +108,7 @@ export function decodeHeader(journal: Uint8Array): JournalHeader | undefined {
   if (bytes.readUInt32LE(32) !== crc32(bytes.subarray(0, 32)) || bytes.readUInt32LE(8) !== FORMAT)
     return undefined
   const hex = bytes.toString('hex', 16, 32)
-  const boot = /^0+$/.test(hex) ? '' : hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-  return { salt: bytes.readUInt32LE(12), boot }
+  return { salt: bytes.readUInt32LE(12), session: /^0+$/.test(hex) ? '' : hex }
 }
 
 /** A record, padded with zeros to a multiple of 8 bytes. */

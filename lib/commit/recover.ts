@@ -1,9 +1,9 @@
 /**
  * Recovery: what a dead or fenced owner left in its journal becomes plain files.
  *
- * R1  Under the boot that wrote the journal the page cache is whole, so what was published is in place: only a change
- *     whose staged file is still there is published now. Whatever else is at a key was put there later, by hand.
- * R2  Under another boot anything that was not synced may be missing. Of each key's last change: the recorded file is
+ * R1  In the session of the filesystem that wrote the journal what was published is in place: only a change whose
+ *     staged file is still there is published now. Whatever else is at a key was put there later, by hand.
+ * R2  In a later session anything that was not synced may be missing. Of each key's last change: the recorded file is
  *     there, or a later one is, or it is written anew from the journal. It is synced, and its folder.
  * R3  Before the first rename of R1 the journal's records are made durable in a new file: the owner may have died
  *     before its flush, or its flush may have failed, and half of a commit must not be all that survives.
@@ -48,7 +48,8 @@ export async function finishJournal(site: Site, folder: string): Promise<void> {
   const bytes = await site.disk.readFile(path)
   const contents = bytes === undefined ? undefined : parseJournal(bytes, path)
   if (bytes === undefined || contents === undefined) return
-  if (isThisBoot(site, contents)) await publishRest(site, folder, contents, bytes.subarray(0, contents.end))
+  if (isThisSession(site, contents))
+    await publishRest(site, folder, contents, bytes.subarray(0, contents.end))
   else await rewriteLost(site, folder, [...(await readLostJournals(site)), contents])
   await keepJournal(site, path, contents)
 }
@@ -74,8 +75,8 @@ type JournalExtent = Pick<JournalContents, 'revision' | 'synced'> & {
 }
 
 /**
- * Recovers the kept journals of another boot, and says what is known of the commits so far. `known` are summaries of
- * kept journals of this boot that were read before; new ones are added.
+ * Recovers the kept journals of an earlier session, and says what is known of the commits so far. `known` are summaries of
+ * kept journals of this session that were read before; new ones are added.
  */
 export async function recoverKept(
   site: Site,
@@ -94,7 +95,7 @@ export async function recoverKept(
   }
 }
 
-/** Whether `.plainkeep` holds a journal of another boot, so that plain files may be missing. */
+/** Whether `.plainkeep` holds a journal of an earlier session, so that plain files may be missing. */
 export async function hasLostJournals(site: Site): Promise<boolean> {
   return (await readLostJournals(site)).length > 0
 }
@@ -133,8 +134,8 @@ export async function readKept(
   return bytes === undefined ? undefined : parseJournal(bytes, path, revision)
 }
 
-function isThisBoot(site: Site, contents: JournalContents): boolean {
-  return contents.header.boot !== '' && contents.header.boot === site.host.identity.boot
+function isThisSession(site: Site, contents: JournalContents): boolean {
+  return contents.header.session !== '' && contents.header.session === site.session
 }
 
 async function readLostJournals(
@@ -149,7 +150,7 @@ async function readLostJournals(
     if (known.has(name)) continue
     const contents = await readKept(site, name, revision)
     if (contents === undefined) continue
-    if (!isThisBoot(site, contents)) lost.push(contents)
+    if (!isThisSession(site, contents)) lost.push(contents)
     else known.set(name, { revision, time: contents.time, synced: contents.synced, bytes: contents.end })
   }
   return lost

@@ -9,6 +9,8 @@ export interface Site {
   readonly disk: Disk
   readonly layout: Layout
   readonly host: Host
+  /** The session of the filesystem (session.ts), as 32 hexadecimal digits; empty if it is not known. */
+  readonly session: string
   /** Permission bits of new files, before the umask. */
   readonly fileMode: number
   /** Permission bits of new folders, before the umask. */

@@ -64,7 +64,7 @@ export async function stageChange(
 ): Promise<StagedChange> {
   const existing = await findExisting(site, state, change)
   const existed = place.wasPresent ?? existing !== undefined
-  if (change.value === undefined && !existed) {
+  if (change.value === undefined && !existed && existing === undefined) {
     return { recorded: undefined, result: { version: undefined, existed }, isPresent: false }
   }
   const time = nextTime(site, state, existing)

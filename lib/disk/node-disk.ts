@@ -22,7 +22,7 @@ export class NodeDisk implements Disk {
   readonly #syncReadLimitBytes: number
   readonly #readFlags: number
   readonly #createFlags: number
-  /** How long a flush took lately, in milliseconds; what was too long counts for more. */
+  /** How long flushes took lately, in milliseconds. */
   #flushMs = 2 * QUICK_FLUSH_MS
 
   /** Files up to `syncReadLimitBytes` are read at once, larger ones without blocking. */
@@ -169,12 +169,12 @@ export class NodeDisk implements Disk {
     }
   }
 
-  /** A flush that is as quick as the detour through a thread is done at once; one slow flush ends that for a while. */
+  /** Where flushes are quick lately they are done at once: the detour through a thread would take longer. */
   #syncData(descriptor: number): Awaitable<void> {
     const start = performance.now()
     const measure = (): void => {
       const tookMs = performance.now() - start
-      this.#flushMs = tookMs > QUICK_FLUSH_MS ? tookMs * 8 : (this.#flushMs * 7 + tookMs) / 8
+      this.#flushMs = (3 * this.#flushMs + tookMs) / 4
     }
     if (this.#flushMs > QUICK_FLUSH_MS) return flush(this.#fs, 'fdatasync', descriptor).then(measure)
     this.#fs.fdatasyncSync(descriptor)

@@ -1,0 +1,191 @@
+/**
+ * Checks a store after a crash: node check.js DIR LOG
+ *
+ * Opens it, which recovers it, and compares it with the log (log.js) of the workload. Every key must hold, whole, the
+ * value of an operation that may be the last one there: the last acknowledged, or one that began and that nothing
+ * acknowledged has replaced for certain. The plain files must say the same as the library, the store must take new
+ * writes, and keep all that over a close and another open.
+ *
+ * Exit 0: all is well. 1: violations, one a line, the class first. 2: the checker broke. 3: the store refused to open,
+ * or to write, with a clean error. CRASH_LATER names a file with lines that were written while the crash was being made.
+ */
+
+import fs from 'node:fs'
+import { openStorage, StorageError } from '../../dist/index.js'
+import { makeValue, parseLog, readId } from './log.js'
+
+const [folder, logFile] = process.argv.slice(2)
+const violations = []
+
+/** What may be at a key, by the log. `undefined` stands for nothing. */
+class KeyHistory {
+  #operations = []
+  #log
+
+  constructor(log) {
+    this.#log = log
+  }
+
+  add(operation) {
+    this.#operations.push(operation)
+  }
+
+  /** The first word is the class of the violation; undefined if what was found is right. */
+  judge(found) {
+    const allowed = this.#operations.filter((operation) => this.#mayBeLast(operation))
+    if (!this.#operations.some(isCertain)) allowed.push({ kind: 'del', id: 'nothing' })
+    if (allowed.some((operation) => isResult(operation, found))) return undefined
+    return `${this.#classify(found)}, may be ${allowed.map(describe).join(' or ')}; log: ${this.#operations.slice(-6).map(describe).join(', ')}`
+  }
+
+  /** Whether the found state proves that this operation has happened and nothing after it. */
+  isLast({ id }) {
+    return this.#operations.at(-1)?.id === id
+  }
+
+  #mayBeLast(operation) {
+    if (operation.state === 'none') return false
+    const death = this.#log.deaths.get(operation.process) ?? Number.POSITIVE_INFINITY
+    const ended = isCertain(operation) ? operation.ended : Number.POSITIVE_INFINITY
+    return !this.#operations.some(
+      (later) =>
+        isCertain(later) &&
+        (later.begun > Math.min(ended, death) || (later.process === operation.process && later.begun > operation.begun)),
+    )
+  }
+
+  #classify(found) {
+    if (found === undefined) return 'LOST is not there'
+    if (found.byteLength === 0) return 'EMPTY has no bytes'
+    const operation = this.#log.operations.get(readId(found))
+    if (found.every((byte) => byte === 0)) return `NULS ${found.byteLength} zeros`
+    if (operation === undefined || !isResult(operation, found)) return `TORN ${found.byteLength} bytes that claim to be ${readId(found)}`
+    if (operation.state === 'none') return `UNDEAD ${describe(operation)} was rejected without effect`
+    return `STALE is ${describe(operation)}`
+  }
+}
+
+function isCertain({ state }) {
+  return state === 'done' || state === 'committed'
+}
+
+function isResult(operation, found) {
+  if (operation.kind === 'del') return found === undefined
+  return found !== undefined && makeValue(operation).equals(found)
+}
+
+function describe({ id, kind, size, state, code }) {
+  return `${id} ${kind}${kind === 'set' ? ` ${size}` : ''} ${code ? `${code}/` : ''}${state ?? ''}`.trim()
+}
+
+function buildHistories(log) {
+  const histories = new Map()
+  for (const operation of log.operations.values()) {
+    const place = `${operation.scope}/${operation.key}`
+    if (!histories.has(place)) histories.set(place, new KeyHistory(log))
+    histories.get(place).add(operation)
+  }
+  return histories
+}
+
+/** What a scope holds, by the library and by its folder. */
+async function readScope(name, scope) {
+  const values = new Map()
+  const keys = await scope.keys()
+  for (const key of keys) {
+    const value = await scope.find(key)
+    if (value !== undefined) values.set(`${name}/${key}`, Buffer.from(value))
+    else violations.push(`VANISHED ${name}/${key} is listed and not found`)
+  }
+  const files = fs.existsSync(scope.path) ? fs.readdirSync(scope.path) : []
+  for (const file of files) {
+    const bytes = fs.readFileSync(`${scope.path}/${file}`)
+    if (!values.get(`${name}/${file}`)?.equals(bytes)) violations.push(`DIFFERENT ${name}/${file} is another value as a plain file`)
+  }
+  if (files.length !== keys.length) violations.push(`DIFFERENT ${name} has ${keys.length} keys and ${files.length} files`)
+  return values
+}
+
+async function withStore(body) {
+  const storage = await openStorage(folder, { lockTimeout: 15_000 })
+  try {
+    const context = storage.workspace().plugin('acme/weather')
+    return await body({ plugin: context.storage, shared: context.workspace })
+  } finally {
+    await storage.close()
+  }
+}
+
+async function readAll(scopes) {
+  return new Map([...(await readScope('plugin', scopes.plugin)), ...(await readScope('shared', scopes.shared))])
+}
+
+/** Whether a check wrote it: it may be left from one that was itself cut off. */
+const isOwn = (place) => /\/check\d+$/.test(place)
+
+function compareWithLog(log, values) {
+  const histories = buildHistories(log)
+  for (const [place, history] of histories) {
+    const words = history.judge(values.get(place))
+    if (words !== undefined) violations.push(words.replace(' ', ` ${place} `))
+  }
+  for (const place of values.keys()) {
+    if (!isOwn(place) && !histories.has(place)) violations.push(`FOREIGN ${place} was never set`)
+  }
+  for (const ids of log.groups) {
+    const operations = ids.map((id) => log.operations.get(id)).filter(Boolean)
+    const places = operations.map(({ scope, key }) => `${scope}/${key}`)
+    if (!operations.every((operation, index) => histories.get(places[index]).isLast(operation))) continue
+    const present = places.filter((place) => values.has(place))
+    if (present.length > 0 && present.length < places.length) violations.push(`SPLIT of ${places.join(' ')} there are ${present.join(' ')}`)
+  }
+}
+
+/** The store works as before: it takes values of every size, and gives them back. */
+async function tryWriting(scopes) {
+  const samples = [0, 100, 70_000].map((size) => [`check${size}`, Buffer.alloc(size, 'check ')])
+  for (const scope of Object.values(scopes)) {
+    await Promise.all(samples.map(([key, value]) => scope.set(key, value)))
+    for (const [key, value] of samples) {
+      if (!value.equals(await scope.get(key)) || !value.equals(fs.readFileSync(`${scope.path}/${key}`))) violations.push(`UNWRITTEN ${key}`)
+      if (!(await scope.delete(key))) violations.push(`UNWRITTEN ${key} was not there to be deleted`)
+    }
+  }
+}
+
+function compareTwice(before, after) {
+  for (const place of new Set([...before.keys(), ...after.keys()])) {
+    const [first, second] = [before.get(place), after.get(place)]
+    if (isOwn(place)) continue
+    if (first === undefined || second === undefined || !first.equals(second)) violations.push(`UNSTABLE ${place} changed by opening again`)
+  }
+}
+
+async function check() {
+  const later = process.env.CRASH_LATER
+  const log = parseLog(
+    fs.readFileSync(logFile, 'utf8'),
+    later !== undefined && fs.existsSync(later) ? fs.readFileSync(later, 'utf8') : '',
+  )
+  violations.push(...log.complaints)
+  let values
+  await withStore(async (scopes) => {
+    values = await readAll(scopes)
+    compareWithLog(log, values)
+    if (violations.length === 0) await tryWriting(scopes)
+  })
+  if (violations.length === 0) await withStore(async (scopes) => compareTwice(values, await readAll(scopes)))
+}
+
+let status = 0
+try {
+  await check()
+} catch (error) {
+  console.error(error)
+  status = error instanceof StorageError ? 3 : 2
+}
+if (violations.length > 0) {
+  console.log(violations.join('\n'))
+  status = 1
+}
+process.exitCode = status
