@@ -18,6 +18,7 @@ export type { Codec, CodecLike, CodecName, Decoded } from './store/codec.js'
 // What a user holds
 export { PluginContext } from './store/context.js'
 export {
+  type ClearOptions,
   type DeleteOptions,
   type EntriesOptions,
   type Entry,

@@ -129,7 +129,7 @@ export class Committer {
   }
 
   async #run(): Promise<void> {
-    await undefined // what is called in the same turn of the event loop makes one group
+    await Promise.resolve() // what is called in the same turn of the event loop makes one group
     while (await this.#step());
     this.#running = this.#queue.isEmpty ? undefined : this.#run()
     await this.#running

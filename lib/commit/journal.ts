@@ -97,10 +97,15 @@ export class Journal {
     }
   }
 
-  /** Ends its use; the file stays. */
+  /** Ends its use; the file stays. What must be on the disk was flushed, so an error here means nothing. */
   close(): void {
-    if (this.#isOpen) this.#file.close()
+    if (!this.#isOpen) return
     this.#isOpen = false
+    try {
+      this.#file.close()
+    } catch {
+      // The descriptor is gone all the same.
+    }
   }
 
   async #allocate(end: number): Promise<void> {

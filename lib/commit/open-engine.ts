@@ -100,9 +100,11 @@ async function recoverIfNeeded(site: Site, committer: Committer): Promise<void> 
   }
 }
 
-/** A process that only reads notices that the owner has died. What fails here is told to the next who writes. */
+/** A process that only reads notices that the owner has died. */
 async function watchOwner(site: Site, committer: Committer): Promise<void> {
   try {
     if (!committer.isActive && (await isOwnerDead(site))) await committer.visit(async () => undefined)
-  } catch {}
+  } catch {
+    // The next who writes is told.
+  }
 }

@@ -62,6 +62,7 @@ export async function acquire(
 ): Promise<Ownership | undefined> {
   const turn = new Turn(site, lock)
   let own: { folder: string; path: string } | undefined
+  let ownership: Ownership | undefined
   try {
     while (waiting.isWanted()) {
       own ??= await makeWorkFolder(site)
@@ -72,7 +73,7 @@ export async function acquire(
         const claim = { number: names.top + 1, ...own }
         if (!(await tryClaim(site, claim.number, claim.path))) continue
         own = undefined
-        const ownership = await takeOver(site, lock, known, claim)
+        ownership = await takeOver(site, lock, known, claim)
         if (ownership !== undefined) return ownership
       } else {
         await waiting.sleep(POLL_MS * (1 + Math.random()))
@@ -80,6 +81,7 @@ export async function acquire(
     }
     return undefined
   } finally {
+    if (ownership === undefined) lock.release()
     if (own !== undefined) await removeWorkFolder(site, own.folder)
   }
 }
@@ -211,5 +213,7 @@ export function letGoAtExit(site: Site, ownership: Ownership): void {
       void site.disk.rename(path, site.layout.controlPath(keptName(revision)))
     else void site.disk.unlink(path)
     releaseClaimAtExit(site, claim)
-  } catch {}
+  } catch {
+    // The next owner finds a dead one.
+  }
 }

@@ -248,14 +248,15 @@ export class NodeDisk implements Disk {
     throw Object.assign(new Error('The filesystem does not keep modification times.'), { code: 'ENOTSUP' })
   }
 
-  /** Takes back a file that could not be completed. The first error is the one to tell. */
+  /** Takes back a file that could not be completed, as far as possible: the first error is the one to tell. */
   #discard(path: string, descriptor: number): void {
-    try {
-      this.#fs.closeSync(descriptor)
-    } catch {}
-    try {
-      this.#fs.unlinkSync(path)
-    } catch {}
+    for (const undo of [() => this.#fs.closeSync(descriptor), () => this.#fs.unlinkSync(path)]) {
+      try {
+        undo()
+      } catch {
+        // Told already by the error that led here.
+      }
+    }
   }
 
   #syncIf(

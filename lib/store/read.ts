@@ -1,5 +1,6 @@
 /** Listing a scope: which keys, in which order, and their entries one by one. */
 
+import { StorageError } from '../base/errors.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { Engine } from '../commit/engine.js'
 
@@ -17,7 +18,8 @@ export interface KeyQuery {
 
 /** The keys of a scope that a query asks for, sorted by code point. */
 export async function readKeys(engine: Engine, scope: ScopeId, query: KeyQuery): Promise<string[]> {
-  const { prefix = '', after, limit = Number.POSITIVE_INFINITY, signal } = query
+  const { prefix = '', after, signal } = query
+  const limit = checkLimit(query.limit)
   const listed = await engine.list(scope, signal)
   const keys = prefix === '' ? listed : listed.filter((key) => key.startsWith(prefix))
   const sorted = sortByCodePoint(keys)
@@ -32,8 +34,9 @@ export async function* readEntries<E>(
   query: KeyQuery,
   readEntry: (key: string) => Promise<E | undefined>,
 ): AsyncGenerator<E, void> {
+  const limit = checkLimit(query.limit)
   const keys = await readKeys(engine, scope, { ...query, limit: undefined })
-  let left = query.limit ?? Number.POSITIVE_INFINITY
+  let left = limit
   for (const key of keys) {
     if (left === 0) return
     query.signal?.throwIfAborted()
@@ -42,6 +45,12 @@ export async function* readEntries<E>(
     left -= 1
     yield entry
   }
+}
+
+function checkLimit(limit: number | undefined): number {
+  if (limit === undefined) return Number.POSITIVE_INFINITY
+  if (limit >= 0 && (Number.isInteger(limit) || limit === Number.POSITIVE_INFINITY)) return limit
+  throw new StorageError('INVALID_OPTION', `The limit ${limit} must be a whole number of at least 0.`)
 }
 
 const SURROGATE = /[\ud800-\udfff]/

@@ -43,6 +43,12 @@ export interface DeleteOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Which keys to delete; see `Scope.clear`. */
+export interface ClearOptions extends DeleteOptions {
+  /** Only keys that begin with it. */
+  readonly prefix?: string | undefined
+}
+
 /** What a scope is made of. */
 export interface ScopeParts {
   readonly engine: Engine
@@ -71,9 +77,9 @@ export class Scope {
 
   /** For `Storage`, `Workspace` and `PluginContext`; not to be called by others. */
   constructor(parts: ScopeParts) {
-    this.id = parts.id
+    this.id = Object.freeze({ ...parts.id }) // a plugin that changes it must not get into another scope
     this.store = parts.engine.root
-    this.path = parts.engine.scopePath(parts.id)
+    this.path = parts.engine.scopePath(this.id)
     this.#parts = parts
   }
 
@@ -149,10 +155,10 @@ export class Scope {
   }
 
   /** Deletes all keys, or those with a prefix, in one commit. Gives how many there were. */
-  async clear(options: KeysOptions = {}): Promise<number> {
-    const keys = await this.keys(options)
+  async clear({ prefix, signal }: ClearOptions = {}): Promise<number> {
+    const keys = await this.keys({ prefix, signal })
     const changes = keys.map((key) => ({ scope: this.id, key, value: undefined }))
-    const { results } = await this.#commit(changes, options.signal)
+    const { results } = await this.#commit(changes, signal)
     return results.filter((result) => result.existed).length
   }
 
@@ -191,10 +197,10 @@ export class Scope {
     try {
       return this.#parts.values.decode(bytes, codec)
     } catch (cause) {
-      if (cause instanceof StorageError && cause.code === 'INVALID_OPTION') throw cause
+      const place = { store: this.store, scope: this.id, key, cause }
+      if (cause instanceof StorageError) throw locateError(cause, place)
       const path = this.#parts.engine.keyPath(this.id, key)
       const what = `The value of ${JSON.stringify(key)} in ${describeScope(this.id)} does not decode`
-      const place = { store: this.store, scope: this.id, key, cause }
       throw new StorageError(
         'DECODE_FAILED',
         `${what}; look at ${path}, or read it with the codec 'bytes'.`,

@@ -68,6 +68,7 @@ export const keysCases: Cases = {
     await setAll(scope, ODD_NAMES)
     const paged: string[] = []
     for (let page = await scope.keys({ limit: 7 }); page.length > 0; ) {
+      assert.ok(paged.length < ODD_NAMES.length, 'There are more pages than keys.')
       paged.push(...page)
       page = await scope.keys({ limit: 7, after: page.at(-1) })
     }

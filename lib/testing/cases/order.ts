@@ -35,6 +35,12 @@ export const orderCases: Cases = {
     assert.equal((await scope.entry('key'))?.version, results[4])
   },
 
+  'two deletes of one key in one tick delete it, and only the first finds it': async ({ scope }) => {
+    await scope.set('key', 'earlier')
+    assert.deepEqual(await Promise.all([scope.delete('key'), scope.delete('key')]), [true, false])
+    assert.equal(await scope.has('key'), false)
+  },
+
   'set and delete in one tick leave nothing': async ({ scope }) => {
     await scope.set('key', 'earlier')
     await Promise.all([scope.set('key', 'later'), scope.delete('key')])

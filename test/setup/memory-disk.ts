@@ -1,0 +1,275 @@
+/**
+ * A Disk in memory that forgets on a power cut what was not synced, as the contract of `Disk` allows it to.
+ *
+ * Every change of names is one entry of a log until a folder that it touches is synced. A power cut keeps or drops
+ * each entry by itself, or all from some point on; a rename is one entry. A file that was not synced afterwards holds
+ * its old bytes, its new ones, blocks of both, or nothing.
+ *
+ * A path may begin with `/@<inode>`: then the rest is looked up from that folder, wherever it is by now. So a call can
+ * be told apart into its lookup and its effect.
+ */
+
+import { dirname, posix } from 'node:path'
+import type { CreateOptions, Disk, FileKind, FileStat, WritableFile } from '../../lib/disk/disk.js'
+import type { Random } from './random.js'
+
+const BLOCK_BYTES = 512
+
+interface FileNode {
+  readonly kind: 'file'
+  readonly inode: number
+  bytes: Uint8Array
+  synced: Uint8Array
+  time: bigint
+  mode: number
+}
+
+interface FolderNode {
+  readonly kind: 'folder'
+  readonly inode: number
+  readonly names: Map<string, Node>
+  readonly synced: Map<string, { readonly node: Node | undefined; readonly order: number }>
+  isRemoved: boolean
+  time: bigint
+  mode: number
+}
+
+type Node = FileNode | FolderNode
+
+/** One change of names, or a rename's two. */
+interface NameChange {
+  readonly order: number
+  readonly names: readonly { readonly folder: FolderNode; readonly name: string; readonly node: Node | undefined }[]
+}
+
+/** What a power cut does to names that were not synced. */
+export type CutStyle = 'each by itself' | 'all from some point on'
+
+/** The error of a system call. */
+export function systemError(code: string, text: string = code): Error {
+  return Object.assign(new Error(`${code}: ${text}`), { code })
+}
+
+/** One filesystem; processes share it. Every operation acts at once. */
+export class MemoryDisk implements Disk {
+  readonly #now: () => number
+  readonly #folders = new Map<number, FolderNode>()
+  readonly #root: FolderNode
+  #unsynced: NameChange[] = []
+  #lastInode = 0
+  #lastOrder = 0
+
+  constructor(now: () => number) {
+    this.#now = now
+    this.#root = this.#makeFolderNode(0o755)
+  }
+
+  /** The path of the same name from the folder that it is in now, whatever becomes of that folder's own name. */
+  pin(path: string): string {
+    return `/@${this.#parent(path).inode}/${posix.basename(path)}`
+  }
+
+  /** The power fails and comes back: nothing but what was synced is certain. Open files must not be used any more. */
+  cutPower(random: Random, style: CutStyle): void {
+    const kept = random.below(this.#unsynced.length + 1)
+    this.#unsynced.forEach((change, index) => {
+      if (style === 'each by itself' ? random.chance(0.5) : index < kept) syncNames(change)
+    })
+    this.#unsynced = []
+    this.#restore(this.#root, random)
+  }
+
+  readFile(path: string): Uint8Array | undefined {
+    return this.readFileAndStat(path)?.bytes
+  }
+
+  readFileAndStat(path: string): { bytes: Uint8Array; stat: FileStat } | undefined {
+    const node = this.#find(path)
+    return node?.kind === 'file' ? { bytes: node.bytes.slice(), stat: describe(node) } : undefined
+  }
+
+  stat(path: string): FileStat | undefined {
+    const node = this.#find(path)
+    return node && describe(node)
+  }
+
+  isWritable(): boolean {
+    return true
+  }
+
+  listNames(path: string): string[] | undefined {
+    const node = this.#find(path)
+    return node?.kind === 'folder' ? [...node.names.keys()] : undefined
+  }
+
+  listKind(path: string, kind: FileKind): string[] | undefined {
+    const node = this.#find(path)
+    if (node?.kind !== 'folder') return undefined
+    return [...node.names].flatMap(([name, found]) => (found.kind === kind ? name : []))
+  }
+
+  createFile(path: string, bytes: Uint8Array, options: CreateOptions): FileStat {
+    if (this.#find(path) !== undefined) throw systemError('EEXIST', path)
+    const time = options.time ?? BigInt(this.#now()) * 1_000_000n
+    this.#lastInode += 1
+    const { mode } = options
+    const node: FileNode = { kind: 'file', inode: this.#lastInode, bytes: bytes.slice(), synced: new Uint8Array(), time, mode }
+    if (options.sync) node.synced = node.bytes
+    this.#change([{ path, node }])
+    return describe(node)
+  }
+
+  openFile(path: string): WritableFile {
+    const node = this.#find(path)
+    if (node?.kind !== 'file') throw systemError('ENOENT', path)
+    return {
+      write: (bytes, position) => {
+        const grown = new Uint8Array(Math.max(node.bytes.length, position + bytes.length))
+        grown.set(node.bytes)
+        grown.set(bytes, position)
+        node.bytes = grown
+      },
+      sync: async () => {
+        node.synced = node.bytes
+      },
+      close: () => {},
+    }
+  }
+
+  makeFolder(path: string, mode: number): void {
+    if (this.#find(path) !== undefined) throw systemError('EEXIST', path)
+    this.#parent(path)
+    this.#change([{ path, node: this.#makeFolderNode(mode) }])
+  }
+
+  rename(from: string, to: string): void {
+    const node = this.#find(from)
+    this.#parent(to)
+    if (node === undefined) throw systemError('ENOENT', from)
+    const replaced = this.#find(to)
+    if (replaced === node) return
+    if (replaced?.kind === 'folder') throw systemError(node.kind === 'file' ? 'EISDIR' : 'ENOTEMPTY', to)
+    if (replaced?.kind === 'file' && node.kind === 'folder') throw systemError('ENOTDIR', to)
+    this.#change([
+      { path: from, node: undefined },
+      { path: to, node },
+    ])
+  }
+
+  link(existing: string, path: string): void {
+    const node = this.#find(existing)
+    if (node === undefined) throw systemError('ENOENT', existing)
+    if (this.#find(path) !== undefined) throw systemError('EEXIST', path)
+    this.#change([{ path, node }])
+  }
+
+  unlink(path: string): void {
+    const node = this.#find(path)
+    if (node === undefined) throw systemError('ENOENT', path)
+    if (node.kind === 'folder') throw systemError('EISDIR', path)
+    this.#change([{ path, node: undefined }])
+  }
+
+  removeFolder(path: string): void {
+    const node = this.#find(path)
+    if (node === undefined) throw systemError('ENOENT', path)
+    if (node.kind !== 'folder') throw systemError('ENOTDIR', path)
+    if (node.names.size > 0) throw systemError('ENOTEMPTY', path)
+    this.#change([{ path, node: undefined }])
+    node.isRemoved = true
+  }
+
+  async syncFile(path: string): Promise<boolean> {
+    const node = this.#find(path)
+    if (node?.kind !== 'file') return false
+    node.synced = node.bytes
+    return true
+  }
+
+  async syncFolder(path: string): Promise<boolean> {
+    const node = this.#find(path)
+    if (node?.kind !== 'folder') return false
+    const touches = ({ names }: NameChange): boolean => names.some(({ folder }) => folder === node)
+    for (const change of this.#unsynced) if (touches(change)) syncNames(change)
+    this.#unsynced = this.#unsynced.filter((change) => !touches(change))
+    return true
+  }
+
+  watchFolder(): { close(): void } {
+    return { close: () => {} }
+  }
+
+  #makeFolderNode(mode: number): FolderNode {
+    this.#lastInode += 1
+    const time = BigInt(this.#now()) * 1_000_000n
+    const inode = this.#lastInode
+    const node: FolderNode = { kind: 'folder', inode, names: new Map(), synced: new Map(), isRemoved: false, time, mode }
+    this.#folders.set(inode, node)
+    return node
+  }
+
+  #find(path: string): Node | undefined {
+    const [first = '', ...rest] = path.split('/').filter((part) => part !== '')
+    let node: Node | undefined = first.startsWith('@') ? this.#folders.get(Number(first.slice(1))) : this.#root
+    for (const part of first.startsWith('@') || first === '' ? rest : [first, ...rest]) {
+      node = node?.kind === 'folder' ? node.names.get(part) : undefined
+    }
+    return node
+  }
+
+  #parent(path: string): FolderNode {
+    const folder = this.#find(dirname(path))
+    if (folder?.kind === 'file') throw systemError('ENOTDIR', path)
+    if (folder === undefined || folder.isRemoved) throw systemError('ENOENT', path)
+    return folder
+  }
+
+  #change(changes: readonly { path: string; node: Node | undefined }[]): void {
+    const names = changes.map(({ path, node }) => ({ folder: this.#parent(path), name: posix.basename(path), node }))
+    this.#lastOrder += 1
+    for (const { folder, name, node } of names) {
+      if (node === undefined) folder.names.delete(name)
+      else folder.names.set(name, node)
+      folder.time = BigInt(this.#now()) * 1_000_000n
+    }
+    this.#unsynced.push({ order: this.#lastOrder, names })
+  }
+
+  #restore(folder: FolderNode, random: Random): void {
+    folder.isRemoved = false
+    folder.names.clear()
+    for (const [name, { node }] of folder.synced) {
+      if (node === undefined) continue
+      folder.names.set(name, node)
+      if (node.kind === 'folder') this.#restore(node, random)
+      else node.synced = node.bytes = tear(node, random)
+    }
+  }
+}
+
+function syncNames({ order, names }: NameChange): void {
+  for (const { folder, name, node } of names) {
+    if (order > (folder.synced.get(name)?.order ?? -1)) folder.synced.set(name, { node, order })
+  }
+}
+
+function tear({ bytes, synced }: FileNode, random: Random): Uint8Array {
+  if (bytes === synced) return bytes
+  const fate = random.below(4)
+  if (fate === 0) return synced
+  if (fate === 1) return bytes
+  if (fate === 2 && synced.length === 0) return new Uint8Array(bytes.length)
+  const torn = bytes.slice()
+  for (let start = 0; start < torn.length; start += BLOCK_BYTES) {
+    if (random.chance(0.5)) continue
+    const old = new Uint8Array(Math.min(BLOCK_BYTES, torn.length - start))
+    old.set(synced.subarray(start, start + old.length))
+    torn.set(old, start)
+  }
+  return torn
+}
+
+function describe(node: Node): FileStat {
+  const { kind, time, mode } = node
+  return { kind, time, mode, inode: BigInt(node.inode), device: 1n, size: kind === 'file' ? node.bytes.length : 0 }
+}

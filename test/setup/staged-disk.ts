@@ -1,0 +1,130 @@
+/** A Disk whose every call a test can hold, fail, count, lose the reply of, or let act after its lookup. */
+
+import type {
+  Awaitable,
+  CreateOptions,
+  Disk,
+  FileKind,
+  FileStat,
+  WritableFile,
+} from '../../lib/disk/disk.js'
+
+/** The operations by name; `write`, `sync` and `close` are those of an open file. */
+export type Operation = Exclude<keyof Disk, 'watchFolder'> | 'write' | 'sync'
+
+/** One call on its way to the disk. */
+export interface DiskCall {
+  readonly operation: Operation
+  readonly paths: readonly string[]
+  /** For a write: what is written. */
+  readonly bytes?: Uint8Array | undefined
+  /** Looks the folders of all paths up now; the call then acts in those folders, whatever their names are by then. */
+  pin(): void
+}
+
+/** Stands between a process and its disk: `perform` does the call. */
+export type Interceptor = (call: DiskCall, perform: () => Promise<unknown>) => Promise<unknown>
+
+/** How to name a path by the identity of its folder. Rejects with `ENOENT` if there is no such folder. */
+export type Pin = (path: string) => string
+
+/** A Disk before another one, for one process. */
+export class StagedDisk implements Disk {
+  /** What every call goes through; with none calls go straight to the disk. */
+  intercept: Interceptor | undefined
+  /** Every call so far, as `rename /a /b`. */
+  readonly log: string[] = []
+  readonly #disk: Disk
+  readonly #pin: Pin
+
+  constructor(disk: Disk, pin: Pin) {
+    this.#disk = disk
+    this.#pin = pin
+  }
+
+  readFile(path: string): Awaitable<Uint8Array | undefined> {
+    return this.#call('readFile', [path], (at) => this.#disk.readFile(at))
+  }
+
+  readFileAndStat(path: string): Awaitable<{ bytes: Uint8Array; stat: FileStat } | undefined> {
+    return this.#call('readFileAndStat', [path], (at) => this.#disk.readFileAndStat(at))
+  }
+
+  stat(path: string): Awaitable<FileStat | undefined> {
+    return this.#call('stat', [path], (at) => this.#disk.stat(at))
+  }
+
+  isWritable(folder: string): Awaitable<boolean> {
+    return this.#call('isWritable', [folder], (at) => this.#disk.isWritable(at))
+  }
+
+  listNames(folder: string): Awaitable<string[] | undefined> {
+    return this.#call('listNames', [folder], (at) => this.#disk.listNames(at))
+  }
+
+  listKind(folder: string, kind: FileKind): Awaitable<string[] | undefined> {
+    return this.#call('listKind', [folder], (at) => this.#disk.listKind(at, kind))
+  }
+
+  createFile(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<FileStat> {
+    return this.#call('createFile', [path], (at) => this.#disk.createFile(at, bytes, options), bytes)
+  }
+
+  openFile(path: string): Awaitable<WritableFile> {
+    const stage = (file: WritableFile): WritableFile => ({
+      write: (bytes, position) => this.#call('write', [path], () => file.write(bytes, position), bytes),
+      sync: () => this.#call('sync', [path], () => file.sync()),
+      close: () => file.close(),
+    })
+    const opened = this.#call('openFile', [path], (at) => this.#disk.openFile(at))
+    return opened instanceof Promise ? opened.then(stage) : stage(opened)
+  }
+
+  makeFolder(path: string, mode: number): Awaitable<void> {
+    return this.#call('makeFolder', [path], (at) => this.#disk.makeFolder(at, mode))
+  }
+
+  rename(from: string, to: string): Awaitable<void> {
+    return this.#call('rename', [from, to], (source, target) => this.#disk.rename(source, target))
+  }
+
+  link(existing: string, path: string): Awaitable<void> {
+    return this.#call('link', [existing, path], (source, target) => this.#disk.link(source, target))
+  }
+
+  unlink(path: string): Awaitable<void> {
+    return this.#call('unlink', [path], (at) => this.#disk.unlink(at))
+  }
+
+  removeFolder(path: string): Awaitable<void> {
+    return this.#call('removeFolder', [path], (at) => this.#disk.removeFolder(at))
+  }
+
+  syncFile(path: string): Awaitable<boolean> {
+    return this.#call('syncFile', [path], (at) => this.#disk.syncFile(at))
+  }
+
+  syncFolder(path: string): Awaitable<boolean> {
+    return this.#call('syncFolder', [path], (at) => this.#disk.syncFolder(at))
+  }
+
+  watchFolder(folder: string, onChange: () => void): { close(): void } {
+    return this.#disk.watchFolder(folder, onChange)
+  }
+
+  #call<T>(
+    operation: Operation,
+    paths: readonly string[],
+    body: (source: string, target: string) => Awaitable<T>,
+    bytes?: Uint8Array,
+  ): Awaitable<T> {
+    this.log.push([operation, ...paths].join(' '))
+    let [source = '', target = ''] = paths
+    if (this.intercept === undefined) return body(source, target)
+    const pin = (): void => {
+      source = this.#pin(source)
+      if (paths.length > 1) target = this.#pin(target)
+    }
+    return this.intercept({ operation, paths, bytes, pin }, async () => body(source, target)) as Promise<T>
+  }
+}
