@@ -69,12 +69,12 @@ export class Checkpoints {
       owned.journal = await startJournal(this.#site, owned.claim, { ...owned, time: owned.stage.lastTime })
       owned.journalStart = owned.revision
     }
-    this.#running = this.#run()
+    this.#running = this.#run(owned.synced)
   }
 
-  async #run(): Promise<void> {
+  async #run(synced: number): Promise<void> {
     try {
-      this.#found = await syncKeptFiles(this.#site)
+      this.#found = await syncKeptFiles(this.#site, synced)
     } catch (error) {
       this.#postpone(error)
     } finally {
@@ -114,14 +114,14 @@ export interface SyncedFiles {
   readonly failed: readonly RecordedChange[]
 }
 
-/** Syncs the files of all kept journals; needs no ownership, and runs beside commits. */
-export async function syncKeptFiles(site: Site): Promise<SyncedFiles> {
+/** Syncs the files of all kept journals, as far as they are not synced up to a revision; needs no ownership, and runs beside commits. */
+export async function syncKeptFiles(site: Site, synced: number): Promise<SyncedFiles> {
   const journals: JournalContents[] = []
   for (const { name, revision } of (await readControlNames(site)).kept) {
     const contents = await readKept(site, name, revision)
     if (contents !== undefined) journals.push(contents)
   }
-  const changes = lastChanges(site, journals)
+  const changes = lastChanges(site, journals, synced)
   const failed: RecordedChange[] = []
   const queue = changes.entries()
   const flushNext = async (): Promise<void> => {

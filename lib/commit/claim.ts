@@ -122,29 +122,31 @@ function isDead(site: Site, folder: string, owner: ProcessIdentity): boolean {
   return isSelf ? !usedFolders.has(folder) : site.host.isAlive(owner) === false
 }
 
-/** Makes a work folder with a record of it, synced; other processes see that one waits. */
-export async function makeWorkFolder(site: Site): Promise<{ folder: string; path: string }> {
+/**
+ * Makes a work folder with a record of it, synced; other processes see that one waits. Undefined if an owner swept it
+ * before the record was there.
+ */
+export async function makeWorkFolder(site: Site): Promise<{ folder: string; path: string } | undefined> {
   const folder = workName(site.host.randomName())
   const path = site.layout.controlPath(folder)
   usedFolders.add(folder)
+  const record: ClaimRecord = { folder, owner: site.host.identity }
+  const bytes = Buffer.from(`${JSON.stringify(record)}\n`)
+  await site.disk.makeFolder(path, site.folderMode)
   try {
-    await site.disk.makeFolder(path, site.folderMode)
-    const record: ClaimRecord = { folder, owner: site.host.identity }
-    const bytes = Buffer.from(`${JSON.stringify(record)}\n`)
     await site.disk.createFile(`${path}/${RECORD_NAME}`, bytes, { mode: site.fileMode, sync: true })
     return { folder, path }
   } catch (error) {
-    await removeWorkFolder(site, folder).catch(() => undefined)
+    await removeWorkFolder(site, folder)
+    if (isErrorCode(error, 'ENOENT')) return undefined
     throw error
   }
 }
 
-/** Removes a work folder that no claim names, and that holds its record at most. */
+/** Removes a work folder that no claim names, and that therefore holds no commit. */
 export async function removeWorkFolder(site: Site, folder: string): Promise<void> {
   usedFolders.delete(folder)
-  const path = site.layout.controlPath(folder)
-  await ignoring(['ENOENT'], () => site.disk.unlink(`${path}/${RECORD_NAME}`))
-  await ignoring(['ENOENT', 'ENOTEMPTY', 'EEXIST'], () => site.disk.removeFolder(path))
+  await emptyAndRemove(site, site.layout.controlPath(folder))
 }
 
 /** Takes exactly this number for a work folder (C5). False if another has it, or the work folder was swept. */
@@ -217,8 +219,8 @@ async function settleClaim(site: Site, { names, claim, number, finish }: Settlin
   await ignoring(['ENOENT'], () => site.disk.unlink(site.layout.controlPath(claimName(number))))
 }
 
-/** False if something landed in the folder meanwhile, or a later claim has fenced it again. */
-async function emptyAndRemove(site: Site, path: string): Promise<boolean> {
+/** Removes a work folder with all that is in it. False if something landed in it meanwhile, or a later claim has fenced it again. */
+export async function emptyAndRemove(site: Site, path: string): Promise<boolean> {
   for (const name of (await site.disk.listNames(path)) ?? []) {
     await ignoring(['ENOENT'], () => site.disk.unlink(`${path}/${name}`))
   }
@@ -242,28 +244,52 @@ export async function isStanding(site: Site, claim: Claim): Promise<boolean> {
  * are dead, and what a power cut brought back of fenced ones.
  */
 export async function hasWaiters(site: Site, claim: Claim): Promise<boolean> {
+  const unclaimed = await findUnclaimed(site, claim)
+  let isAnySwept = false
+  let isAnyWaiting = false
+  for (const work of unclaimed) {
+    if (await isWaiting(site, work)) isAnyWaiting = true
+    else isAnySwept = (await fenceUnclaimed(site, work, claim.number)) || isAnySwept
+  }
+  if (isAnySwept) await removeFenced(site, claim)
+  return isAnyWaiting
+}
+
+/** Its maker may live after all, and claim: so its name is taken first, and only then it is looked at again. */
+async function fenceUnclaimed(
+  site: Site,
+  { name, folder, fencedBy }: WorkName,
+  number: number,
+): Promise<boolean> {
+  if (fencedBy !== undefined) return true
+  const [from, to] = [site.layout.controlPath(name), site.layout.controlPath(fencedName(folder, number))]
+  return succeeds(['ENOENT'], () => site.disk.rename(from, to))
+}
+
+async function removeFenced(site: Site, claim: Claim): Promise<void> {
+  for (const { name, fencedBy } of await findUnclaimed(site, claim)) {
+    if (fencedBy !== undefined) await emptyAndRemove(site, site.layout.controlPath(name))
+  }
+}
+
+type WorkName = ControlNames['work'][number]
+
+async function findUnclaimed(site: Site, claim: Claim): Promise<WorkName[]> {
   const names = await readControlNames(site)
+  if (names.work.length === 1) return [] // the claim's own
   const claimed = new Set([claim.folder])
   for (const number of names.claims) {
     const record = await readClaim(site, number)
     if (record !== undefined) claimed.add(record.folder)
   }
-  let isAnyWaiting = false
-  for (const work of names.work) {
-    if (!claimed.has(work.folder) && (await isWaiting(site, work))) isAnyWaiting = true
-  }
-  return isAnyWaiting
+  return names.work.filter((work) => !claimed.has(work.folder))
 }
 
-async function isWaiting(site: Site, work: ControlName & { kind: 'work' }): Promise<boolean> {
-  const path = site.layout.controlPath(work.name)
-  const bytes = await site.disk.readFile(`${path}/${RECORD_NAME}`)
-  const owner = bytes === undefined ? undefined : parseClaimRecord(bytes)?.owner
-  if (work.fencedBy === undefined && owner !== undefined && !isDead(site, work.folder, owner)) return true
-  if (work.fencedBy === undefined && owner?.boot === site.host.identity.boot)
-    await removeWorkFolder(site, work.folder)
-  else if (work.fencedBy !== undefined || owner !== undefined) await emptyAndRemove(site, path)
-  return false
+async function isWaiting(site: Site, work: WorkName): Promise<boolean> {
+  if (work.fencedBy !== undefined) return false
+  const bytes = await site.disk.readFile(`${site.layout.controlPath(work.name)}/${RECORD_NAME}`)
+  const owner = bytes && parseClaimRecord(bytes)?.owner
+  return owner !== undefined && !isDead(site, work.folder, owner)
 }
 
 /** Waits until a fenced claim is settled; `goOn` sleeps between two looks, and ends the wait with false. */
@@ -297,7 +323,8 @@ export function abandonClaim(claim: Claim): void {
   usedFolders.delete(claim.folder)
 }
 
-async function ignoring(codes: readonly string[], operation: () => Awaitable<unknown>): Promise<void> {
+/** Does it, or not for one of these errors. */
+export async function ignoring(codes: readonly string[], operation: () => Awaitable<unknown>): Promise<void> {
   await succeeds(codes, operation)
 }
 

@@ -24,9 +24,9 @@ import type { PendingCommit } from './group.js'
 import { type Ownership, syncLargeScopes } from './own.js'
 import type { Publisher } from './publisher.js'
 import type { RecordedChange } from './record.js'
-import { isInPlace } from './recover.js'
 import { type Site, Yielder } from './site.js'
 import { describeFailure, type StagedCommit, stageGroup, unstage } from './stage-group.js'
+import { encodeVersion } from './version.js'
 
 /** What a group is committed with. */
 export interface CommitTools {
@@ -164,8 +164,7 @@ async function endFenced(
   const { site, owned } = tools
   const untilMs = site.host.monotonicMs() + LOCK_TIMEOUT_MS
   await waitUntilSettled(site, owned.claim, () => site.host.monotonicMs() < untilMs && tools.sleep(POLL_MS))
-  const changes = staged.flatMap((commit) => commit.changes)
-  if (isCertain || (await isInPlace(site, changes)))
+  if (isCertain || (await isInPlace(site, staged)))
     return { ...settle(tools, staged, new Map()), isFenced: true }
   const store = site.layout.root
   const message = `Another process took the store ${store} over in the middle of this commit; read the keys to see what came of it.`
@@ -173,6 +172,17 @@ async function endFenced(
     pending.reject(new StorageError('FENCED', message, { store, outcome: 'unknown' }))
   }
   return { again: [], isFenced: true }
+}
+
+/** One file of a group in place proves that its record was seen, and so all of it is done. */
+async function isInPlace(site: Site, staged: readonly StagedCommit[]): Promise<boolean> {
+  for (const { pending, results } of staged) {
+    for (const [index, { version }] of results.entries()) {
+      const present = await site.disk.stat(pending.paths[index] as string)
+      if (version !== undefined && present !== undefined && encodeVersion(present) === version) return true
+    }
+  }
+  return false
 }
 
 function settle(

@@ -142,7 +142,7 @@ export class Committer {
       const owned = await this.#own()
       if (owned !== undefined) await this.#work(owned)
     } catch (error) {
-      this.#giveUp(error)
+      await this.#giveUp(error)
     }
     return true
   }
@@ -218,12 +218,14 @@ export class Committer {
   }
 
   /** Something failed that no commit is to blame for. Nothing is lost: the journal stays, and the next owner settles it. */
-  #giveUp(error: unknown): void {
-    if (this.#isClosing) this.#closeFailure ??= error
+  async #giveUp(error: unknown): Promise<void> {
     if (error instanceof StorageError && error.code === 'STORE_BROKEN') {
       this.#broken = error
       this.#queue.rejectAll(() => this.#describeBroken())
     }
+    const isFenced =
+      this.#owned !== undefined && !(await isStanding(this.#site, this.#owned.claim).catch(() => true))
+    if (this.#isClosing && !isFenced) this.#closeFailure ??= error
     this.#drop()
   }
 

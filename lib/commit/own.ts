@@ -7,7 +7,11 @@ import {
   abandonClaim,
   type Claim,
   type ControlNames,
+  findWorkFolder,
+  hasWaiters,
+  ignoring,
   isFree,
+  isOvertaken,
   makeWorkFolder,
   readControlNames,
   releaseClaim,
@@ -15,6 +19,7 @@ import {
   removeWorkFolder,
   settleLower,
   tryClaim,
+  undoClaim,
 } from './claim.js'
 import { Journal } from './journal.js'
 import { syncScopeFolders } from './publish.js'
@@ -67,7 +72,7 @@ export async function acquire(
     while (waiting.isWanted()) {
       own ??= await makeWorkFolder(site)
       const names = await readControlNames(site)
-      if (!names.work.some((work) => work.name === own?.folder)) {
+      if (own === undefined || findWorkFolder(names, own.folder) === undefined) {
         own = undefined // swept by an owner that took us for dead
       } else if (waiting.mayFollow(names.top) && (await turn.hasCome(names))) {
         const claim = { number: names.top + 1, ...own }
@@ -122,8 +127,14 @@ async function takeOver(
     const isOwner = await settleLower(site, claim, (fenced) => finishJournal(site, fenced))
     if (isOwner) return await begin(site, claim, known)
   } catch (error) {
-    await releaseClaim(site, claim).catch(() => abandonClaim(claim))
     lock.release()
+    const names = await readControlNames(site)
+    if (isOvertaken(names, claim.number)) {
+      await undoClaim(site, claim) // so the error means no more than that
+      return undefined
+    }
+    if (findWorkFolder(names, claim.folder) !== claim.folder) return undefined // swept: the claim is free without it
+    await releaseClaim(site, claim).catch(() => abandonClaim(claim))
     throw error
   }
   lock.release()
@@ -136,6 +147,7 @@ async function begin(site: Site, claim: Claim, known: KnownJournals): Promise<Ow
   const journal = await startJournal(site, claim, history)
   await site.disk.syncFolder(site.layout.control)
   await removeSynced(site, known, history.synced)
+  await hasWaiters(site, claim) // sweeps what dead ones left
   return {
     claim,
     stage: {
@@ -166,12 +178,16 @@ export async function startJournal(
   return journal
 }
 
-/** Removes kept journals whose commits are known to be synced; the present journal must say so durably. */
+/**
+ * Removes kept journals whose commits are known to be synced; the present journal must say so durably. The newest stays
+ * until another has a higher revision: a name that another process may use again is never removed (C6).
+ */
 export async function removeSynced(site: Site, known: KnownJournals, synced: number): Promise<void> {
-  for (const { name, revision } of (await readControlNames(site)).kept) {
+  const { kept } = await readControlNames(site)
+  for (const { name, revision } of kept.slice(0, -1)) {
     if (revision > synced) continue
     known.delete(name)
-    await site.disk.unlink(site.layout.controlPath(name))
+    await ignoring(['ENOENT'], () => site.disk.unlink(site.layout.controlPath(name)))
   }
 }
 

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { diskError, StorageError } from '../base/errors.js'
 import { isErrorCode } from '../disk/disk.js'
 import { workName } from '../disk/layout.js'
+import { emptyAndRemove } from './claim.js'
 import type { Site } from './site.js'
 
 const FORMAT = 1
@@ -21,6 +22,9 @@ export async function prepareStore(site: Site): Promise<void> {
     if (bytes !== undefined) return checkFormat(store, bytes)
     await makeFolders(site, layout.root)
     await makeFolders(site, layout.control)
+    // Whoever made these folders may not have synced their names yet.
+    await disk.syncFolder(dirname(layout.root))
+    await disk.syncFolder(layout.root)
     await makeFormat(site)
   } catch (error) {
     if (isErrorCode(error, 'ENOTDIR', 'EEXIST')) {
@@ -79,11 +83,11 @@ async function makeFormat(site: Site): Promise<void> {
   try {
     await disk.createFile(draft, Buffer.from(`{"format":${FORMAT}}\n`), { mode: site.fileMode, sync: true })
     await disk.rename(draft, layout.format)
-    await disk.syncFolder(layout.control)
   } catch (error) {
-    if ((await disk.stat(draft)) !== undefined) await disk.unlink(draft)
-    throw error
+    // Another process has made the store, and swept this folder.
+    if (!isErrorCode(error, 'ENOENT') || (await disk.stat(layout.format)) === undefined) throw error
   } finally {
-    await disk.removeFolder(folder)
+    await emptyAndRemove(site, folder)
   }
+  await disk.syncFolder(layout.control)
 }

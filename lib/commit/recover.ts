@@ -95,14 +95,20 @@ export async function recoverKept(
   }
 }
 
-/** Whether `.plainkeep` holds a journal of an earlier session, so that plain files may be missing. */
+/** Whether `.plainkeep` holds journals of an earlier session that no owner has recovered, so that files may be missing. */
 export async function hasLostJournals(site: Site): Promise<boolean> {
-  return (await readLostJournals(site)).length > 0
+  const names = await readControlNames(site)
+  const isOwned = names.top > 0 && !names.released.has(names.top)
+  return !isOwned && (await readLostJournals(site)).length > 0
 }
 
 /** The last change of each key, of commits that are not known to be synced. */
-export function lastChanges(site: Site, journals: readonly JournalContents[]): Map<string, NumberedChange> {
-  const synced = Math.max(0, ...journals.map((contents) => contents.synced))
+export function lastChanges(
+  site: Site,
+  journals: readonly JournalContents[],
+  knownSynced = 0,
+): Map<string, NumberedChange> {
+  const synced = Math.max(knownSynced, ...journals.map((contents) => contents.synced))
   const last = new Map<string, NumberedChange>()
   for (const { changes } of journals) {
     for (const change of changes) {
@@ -111,16 +117,6 @@ export function lastChanges(site: Site, journals: readonly JournalContents[]): M
     }
   }
   return last
-}
-
-/** Whether one of these changes of a record is in place: then the record was seen, and all of it was done. */
-export async function isInPlace(site: Site, changes: readonly RecordedChange[]): Promise<boolean> {
-  for (const change of changes) {
-    if (change.kind !== 'set') continue
-    const present = await site.disk.stat(site.layout.keyPath(change.scope, change.key))
-    if (present?.time === change.time) return true
-  }
-  return false
 }
 
 /** Reads a kept journal; undefined if it was removed meanwhile. */

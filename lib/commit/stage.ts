@@ -128,7 +128,10 @@ async function stageValue(
 
 /** A time later than any before (S2). A file that someone dated into the future is an exception for its key alone. */
 function nextTime(site: Site, state: StageState, existing: FileStat | undefined): bigint {
-  state.lastTime = later(BigInt(site.host.now()) * 1_000_000n, state.lastTime + TIME_STEP_NS)
+  state.lastTime = later(
+    BigInt(Math.trunc(site.host.now() * 1000)) * TIME_STEP_NS,
+    state.lastTime + TIME_STEP_NS,
+  )
   return later(state.lastTime, (existing?.time ?? 0n) + TIME_STEP_NS)
 }
 

@@ -23,7 +23,7 @@ export interface ProcessIdentity {
 /** What the engine asks of the machine. A simulation puts its own here. */
 export interface Host {
   readonly identity: ProcessIdentity
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, with a fraction in which two processes are unlikely to agree. */
   now(): number
   /** Milliseconds that only rise. */
   monotonicMs(): number
@@ -36,7 +36,7 @@ export interface Host {
 /** This machine and this process. */
 export const host: Host = {
   identity: identify(),
-  now: () => Date.now(),
+  now: () => Date.now() + (performance.now() % 1),
   monotonicMs: () => performance.now(),
   randomName: () => randomBytes(12).toString('hex'),
   isAlive: (other) => isAlive(other, host.identity),

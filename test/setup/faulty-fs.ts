@@ -113,7 +113,13 @@ export class FaultyFileSystem {
   /** The arguments of a write, with as many bytes as there is room for. */
   #shorten(args: unknown[]): unknown[] {
     if (this.#room === undefined) return args
-    const [descriptor, bytes, offset, length, position, ...rest] = args as [number, Uint8Array, number, number, number]
+    const [descriptor, bytes, offset, length, position, ...rest] = args as [
+      number,
+      Uint8Array,
+      number,
+      number,
+      number,
+    ]
     const free = Math.max(0, this.#room.bytes - this.#countBytes(this.#room.root))
     const size = this.#base.fstatSync(descriptor).size
     const allowed = Math.min(length, Math.max(size + free - position, 0))

@@ -39,7 +39,11 @@ type Node = FileNode | FolderNode
 /** One change of names, or a rename's two. */
 interface NameChange {
   readonly order: number
-  readonly names: readonly { readonly folder: FolderNode; readonly name: string; readonly node: Node | undefined }[]
+  readonly names: readonly {
+    readonly folder: FolderNode
+    readonly name: string
+    readonly node: Node | undefined
+  }[]
 }
 
 /** What a power cut does to names that were not synced. */
@@ -113,7 +117,14 @@ export class MemoryDisk implements Disk {
     const time = options.time ?? BigInt(this.#now()) * 1_000_000n
     this.#lastInode += 1
     const { mode } = options
-    const node: FileNode = { kind: 'file', inode: this.#lastInode, bytes: bytes.slice(), synced: new Uint8Array(), time, mode }
+    const node: FileNode = {
+      kind: 'file',
+      inode: this.#lastInode,
+      bytes: bytes.slice(),
+      synced: new Uint8Array(),
+      time,
+      mode,
+    }
     if (options.sync) node.synced = node.bytes
     this.#change([{ path, node }])
     return describe(node)
@@ -203,14 +214,24 @@ export class MemoryDisk implements Disk {
     this.#lastInode += 1
     const time = BigInt(this.#now()) * 1_000_000n
     const inode = this.#lastInode
-    const node: FolderNode = { kind: 'folder', inode, names: new Map(), synced: new Map(), isRemoved: false, time, mode }
+    const node: FolderNode = {
+      kind: 'folder',
+      inode,
+      names: new Map(),
+      synced: new Map(),
+      isRemoved: false,
+      time,
+      mode,
+    }
     this.#folders.set(inode, node)
     return node
   }
 
   #find(path: string): Node | undefined {
     const [first = '', ...rest] = path.split('/').filter((part) => part !== '')
-    let node: Node | undefined = first.startsWith('@') ? this.#folders.get(Number(first.slice(1))) : this.#root
+    let node: Node | undefined = first.startsWith('@')
+      ? this.#folders.get(Number(first.slice(1)))
+      : this.#root
     for (const part of first.startsWith('@') || first === '' ? rest : [first, ...rest]) {
       node = node?.kind === 'folder' ? node.names.get(part) : undefined
     }
@@ -225,7 +246,11 @@ export class MemoryDisk implements Disk {
   }
 
   #change(changes: readonly { path: string; node: Node | undefined }[]): void {
-    const names = changes.map(({ path, node }) => ({ folder: this.#parent(path), name: posix.basename(path), node }))
+    const names = changes.map(({ path, node }) => ({
+      folder: this.#parent(path),
+      name: posix.basename(path),
+      node,
+    }))
     this.#lastOrder += 1
     for (const { folder, name, node } of names) {
       if (node === undefined) folder.names.delete(name)
@@ -271,5 +296,12 @@ function tear({ bytes, synced }: FileNode, random: Random): Uint8Array {
 
 function describe(node: Node): FileStat {
   const { kind, time, mode } = node
-  return { kind, time, mode, inode: BigInt(node.inode), device: 1n, size: kind === 'file' ? node.bytes.length : 0 }
+  return {
+    kind,
+    time,
+    mode,
+    inode: BigInt(node.inode),
+    device: 1n,
+    size: kind === 'file' ? node.bytes.length : 0,
+  }
 }

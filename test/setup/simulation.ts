@@ -77,7 +77,8 @@ export class Simulation {
     this.#disk.makeFolder(ROOT, 0o700)
     this.#machine = new Machine(ROOT, this.#disk, (path) => this.#disk.pin(path))
     this.#machine.nowMs = () => Date.now()
-    this.#machine.lockState = () => (!this.#isEnding && this.random.chance(this.#hazards.steals) ? 'stale' : undefined)
+    this.#machine.lockState = () =>
+      !this.#isEnding && this.random.chance(this.#hazards.steals) ? 'stale' : undefined
   }
 
   /** What is wrong, in sentences; empty if all is well. */
@@ -164,7 +165,8 @@ export class Simulation {
   /** A process that has nothing to do opens the store, commits, or closes it. */
   #goOn(actor: Actor): void {
     if (actor.isDead || actor.isBusy || actor.isClosed) return
-    if (!actor.isOpen) this.#do(actor, async () => void (await actor.process.open({ lockTimeoutMs: 1e9 })), 'isOpen')
+    if (!actor.isOpen)
+      this.#do(actor, async () => void (await actor.process.open({ lockTimeoutMs: 1e9 })), 'isOpen')
     else if (actor.commits < COMMITS) this.#commitSome(actor)
     else this.#do(actor, () => actor.process.close(), 'isClosed')
   }
@@ -206,13 +208,16 @@ export class Simulation {
       attempt.outcome = 'done'
       if (revision !== undefined) attempt.revision = revision
       Object.keys(values).forEach((key, index) => {
-        if (results[index]?.version !== undefined) attempt.times.set(key, timeOfVersion(results[index].version))
+        if (results[index]?.version !== undefined)
+          attempt.times.set(key, timeOfVersion(results[index].version))
       })
       this.trace.push(`${actor.name} has done ${number} as revision ${revision}`)
     } catch (error) {
-      attempt.outcome = error instanceof StorageError && error.outcome !== undefined ? readOutcome(error.outcome) : 'unknown'
+      attempt.outcome =
+        error instanceof StorageError && error.outcome !== undefined ? readOutcome(error.outcome) : 'unknown'
       this.trace.push(`${actor.name} could not do ${number}: ${describe(error)}`)
-      const isExpected = error instanceof StorageError && (error.code === 'FENCED' || error.code === 'LOCK_TIMEOUT')
+      const isExpected =
+        error instanceof StorageError && (error.code === 'FENCED' || error.code === 'LOCK_TIMEOUT')
       if (!isExpected) this.#problems.push(`Commit ${number} failed: ${describe(error)}`)
     }
   }
@@ -230,7 +235,9 @@ export class Simulation {
       case 3:
         return { left: value, right: value }
       default:
-        return this.random.chance(0.3) ? { left: undefined, right: undefined, common: value } : { left: value, right: value, [own('a')]: value }
+        return this.random.chance(0.3)
+          ? { left: undefined, right: undefined, common: value }
+          : { left: value, right: value, [own('a')]: value }
     }
   }
 
@@ -296,11 +303,18 @@ export class Simulation {
   #checkRevisions(last: number): void {
     const done = this.#attempts.filter(({ revision }) => revision !== undefined)
     const revisions = new Set(done.map(({ revision }) => revision))
-    const unknown = this.#attempts.filter(({ outcome }) => outcome === 'unknown' || outcome === 'pending').length
-    if (revisions.size < done.length) this.#problems.push(`A revision was given twice: ${done.map(({ revision }) => revision)}`)
-    if (Math.max(0, ...done.map(({ revision = 0 }) => revision)) >= last) this.#problems.push(`Revision ${last} is not the last.`)
+    const unknown = this.#attempts.filter(
+      ({ outcome }) => outcome === 'unknown' || outcome === 'pending',
+    ).length
+    if (revisions.size < done.length)
+      this.#problems.push(`A revision was given twice: ${done.map(({ revision }) => revision)}`)
+    if (Math.max(0, ...done.map(({ revision = 0 }) => revision)) >= last)
+      this.#problems.push(`Revision ${last} is not the last.`)
     const gap = last - 1 - done.length
-    if (gap < 0 || gap > unknown) this.#problems.push(`The last revision is ${last} after ${done.length} commits and ${unknown} unknown ones.`)
+    if (gap < 0 || gap > unknown)
+      this.#problems.push(
+        `The last revision is ${last} after ${done.length} commits and ${unknown} unknown ones.`,
+      )
   }
 
   /** What a key holds must come from its last commit that was done, or from an unknown one that is later. */
@@ -309,7 +323,10 @@ export class Simulation {
     const stat = await open.engine.stat(SCOPE, key)
     const writers = this.#attempts.filter(({ values, outcome }) => key in values && outcome !== 'none')
     const done = writers.filter(({ outcome, revision }) => outcome === 'done' && revision !== undefined)
-    const last = done.reduce<Attempt | undefined>((top, each) => ((each.revision ?? 0) > (top?.revision ?? 0) ? each : top), undefined)
+    const last = done.reduce<Attempt | undefined>(
+      (top, each) => ((each.revision ?? 0) > (top?.revision ?? 0) ? each : top),
+      undefined,
+    )
     const unknown = writers.filter(({ outcome }) => outcome === 'unknown' || outcome === 'pending')
     if (value === last?.values[key]) {
       if (value === undefined || timeOfVersion(stat?.version) === last?.times.get(key)) return
@@ -317,7 +334,8 @@ export class Simulation {
     }
     const match = unknown.find(({ values }) => values[key] === value)
     const isLater = value === undefined || timeOfVersion(stat?.version) > (last?.times.get(key) ?? 0n)
-    const isOwnOrder = match === undefined || last === undefined || match.actor !== last.actor || match.number > last.number
+    const isOwnOrder =
+      match === undefined || last === undefined || match.actor !== last.actor || match.number > last.number
     if (match !== undefined && isLater && isOwnOrder) return
     this.#problems.push(
       `${key} is ${value}, but commit ${last?.number} (revision ${last?.revision}) left ${last?.values[key]}; unknown are ${unknown.map(({ number }) => number)}.`,
@@ -326,7 +344,9 @@ export class Simulation {
 }
 
 function isSplittable({ operation }: DiskCall): boolean {
-  return ['rename', 'link', 'unlink', 'createFile', 'removeFolder', 'makeFolder', 'openFile'].includes(operation)
+  return ['rename', 'link', 'unlink', 'createFile', 'removeFolder', 'makeFolder', 'openFile'].includes(
+    operation,
+  )
 }
 
 function readOutcome(outcome: string): Attempt['outcome'] {

@@ -1,14 +1,15 @@
 /** Processes of a store that all live in one test: each with its own disk, identity and lock. */
 
-import { mkdtempSync, openSync, closeSync, rmSync } from 'node:fs'
-import nodeFs from 'node:fs'
+/** Processes of a store that all live in one test: each with its own disk, identity and lock. */
+
+import nodeFs, { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import type { ScopeId } from '../../lib/base/scope-id.js'
 import type { Change, CommitReceipt, Engine } from '../../lib/commit/engine.js'
 import { openEngine } from '../../lib/commit/open-engine.js'
 import type { Site } from '../../lib/commit/site.js'
-import type { ScopeId } from '../../lib/base/scope-id.js'
 import type { Disk } from '../../lib/disk/disk.js'
 import { host } from '../../lib/disk/host.js'
 import { Layout } from '../../lib/disk/layout.js'
@@ -49,7 +50,11 @@ export class Machine {
   /** A new process, which has not opened the store yet. */
   start(): StoreProcess {
     this.#lastPid += 1
-    return new StoreProcess(this, this.#lastPid, `00000000-0000-4000-8000-${String(this.#boots + 1).padStart(12, '0')}`)
+    return new StoreProcess(
+      this,
+      this.#lastPid,
+      `00000000-0000-4000-8000-${String(this.#boots + 1).padStart(12, '0')}`,
+    )
   }
 
   /** The process is known to be gone. */
@@ -78,6 +83,7 @@ export class StoreProcess {
     this.site = {
       disk: this.disk,
       layout: machine.layout,
+      session: boot.replaceAll('-', ''),
       host: {
         identity,
         now: () => machine.wallMs(),
@@ -127,7 +133,11 @@ export class StoreProcess {
   /** Sets and deletes keys in `SCOPE` in one commit. */
   commit(values: Readonly<Record<string, string | Uint8Array | undefined>>): Promise<CommitReceipt> {
     const changes = Object.entries(values).map(
-      ([key, value]): Change => ({ scope: SCOPE, key, value: typeof value === 'string' ? Buffer.from(value) : value }),
+      ([key, value]): Change => ({
+        scope: SCOPE,
+        key,
+        value: typeof value === 'string' ? Buffer.from(value) : value,
+      }),
     )
     return this.engine.commit({ changes })
   }
