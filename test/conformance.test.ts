@@ -62,7 +62,7 @@ describe('the check of a store after a clean close', () => {
     ['a file of no kind', { '/store/.plainkeep/journal': '' }, '.plainkeep/journal was left behind'],
     ['another format', { '/store/.plainkeep/format.json': '{"format":2}' }, '.plainkeep/format.json holds'],
     ['two claims', { '/store/.plainkeep/c1': '', '/store/.plainkeep/f1': '' }, '.plainkeep holds claims 1,2'],
-    ['a release without a claim', { '/store/.plainkeep/f1': '' }, '.plainkeep holds claims [2]'],
+    ['a release without a claim', { '/store/.plainkeep/f3': '' }, '.plainkeep holds claims [2]'],
     ['a file beside workspaces', { '/store/notes': '' }, 'notes is a file'],
     ['a file in a workspace', { '/store/default/notes': '' }, 'default/notes has no place'],
     ['a file beside plugins', { '/store/default/plugins/one': '' }, 'default/plugins/one is a file'],

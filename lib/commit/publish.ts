@@ -2,7 +2,8 @@
  * Publishing: a key changes by one rename, from the work folder to the key or from the key to the work folder.
  *
  * P1  Only after the flush of the record that names the change.
- * P2  `ENOENT` is a missing scope folder, a missing key, or a work folder that lost its name; which one is looked up.
+ * P2  `ENOENT` is a missing scope folder, a missing key, a work folder that lost its name, or the reply of a call that
+ *     was done all the same; which one is looked up.
  */
 
 import type { ScopeId } from '../base/scope-id.js'
@@ -10,6 +11,9 @@ import { isErrorCode } from '../disk/disk.js'
 import { deletedName, stagedName } from '../disk/layout.js'
 import type { RecordedChange } from './record.js'
 import type { Site } from './site.js'
+
+/** A call that fails for a reason that cannot be found is tried again so often. */
+const ATTEMPTS = 3
 
 /** Whether a change is in place now, or its staged file and with it the work folder is gone. */
 export type Published = 'published' | 'gone'
@@ -29,8 +33,11 @@ async function publishSet(site: Site, staged: string, change: RecordedChange): P
       return 'published'
     } catch (error) {
       if (!isErrorCode(error, 'ENOENT')) throw error
-      if ((await site.disk.stat(staged)) === undefined) return 'gone'
-      if (attempt === 3) throw error
+      if ((await site.disk.stat(staged)) === undefined) {
+        const present = await site.disk.stat(path)
+        return present?.time === change.time ? 'published' : 'gone'
+      }
+      if (attempt === ATTEMPTS) throw error
       await makeScopeFolders(site, change.scope)
     }
   }
@@ -41,17 +48,23 @@ async function publishDelete(
   folder: string,
   change: RecordedChange & { kind: 'delete' },
 ): Promise<Published> {
+  const path = site.layout.keyPath(change.scope, change.key)
   const removed = `${folder}/${deletedName(change.removed)}`
-  try {
-    await site.disk.rename(site.layout.keyPath(change.scope, change.key), removed)
-  } catch (error) {
-    if (!isErrorCode(error, 'ENOENT')) throw error
-    return (await site.disk.stat(folder)) === undefined ? 'gone' : 'published'
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await site.disk.rename(path, removed)
+      break
+    } catch (error) {
+      if (!isErrorCode(error, 'ENOENT')) throw error
+      if ((await site.disk.stat(folder)) === undefined) return 'gone'
+      if ((await site.disk.stat(path)) === undefined) return 'published'
+      if (attempt === ATTEMPTS) throw error
+    }
   }
   try {
     await site.disk.unlink(removed)
-  } catch (error) {
-    if (!isErrorCode(error, 'ENOENT')) throw error
+  } catch {
+    // The key is gone, and what is left here goes when the work folder is emptied.
   }
   return 'published'
 }

@@ -14,7 +14,7 @@
 import { crc32 } from 'node:zlib'
 import { type CreateOptions, isErrorCode } from '../disk/disk.js'
 import { JOURNAL_COPY_NAME, JOURNAL_NAME, keptName, stagedName } from '../disk/layout.js'
-import { readControlNames } from './claim.js'
+import { ignoring, readControlNames } from './claim.js'
 import { type JournalContents, parseJournal } from './journal.js'
 import { publishChange, syncScopeFolders } from './publish.js'
 import type { RecordedChange, RecordedValue } from './record.js'
@@ -245,7 +245,7 @@ async function createAnew(
   bytes: Uint8Array,
   options: CreateOptions,
 ): Promise<void> {
-  if ((await site.disk.stat(path)) !== undefined) await site.disk.unlink(path)
+  await ignoring(['ENOENT'], () => site.disk.unlink(path))
   await site.disk.createFile(path, bytes, options)
 }
 

@@ -41,13 +41,13 @@ export async function stageGroup(
   }
 }
 
-/** Removes staged files from a number on. */
+/** Removes staged files from a number on. What cannot be removed goes when the work folder is emptied. */
 export async function unstage(site: Site, state: StageState, first: number): Promise<void> {
   for (let number = first; number <= state.lastStaged; number += 1) {
     try {
       await site.disk.unlink(`${state.folder}/${stagedName(number)}`)
-    } catch (error) {
-      if (!isErrorCode(error, 'ENOENT')) throw error
+    } catch {
+      // No record names it.
     }
   }
 }

@@ -21,6 +21,9 @@ export type CallFilter = (name: string, target: unknown) => boolean
 /** Calls that give back what the process holds: they happen even if they report a failure. */
 const RELEASING = ['closeSync']
 
+/** More calls than any test needs between two faults: who makes them goes round in circles. */
+const TOO_MANY_CALLS = 50_000
+
 const CALLBACK_CALLS = ['fdatasync', 'fsync', 'read', 'readdir', 'write'] as const
 
 type Call = (...args: unknown[]) => unknown
@@ -102,6 +105,7 @@ export class FaultyFileSystem {
   #nextError(name: string, target: unknown): Error | undefined {
     if (!this.#isMeant(name, target)) return undefined
     this.calls.push(typeof target === 'string' ? `${name} ${target}` : name)
+    if (this.calls.length > TOO_MANY_CALLS) return makeError('ERUNAWAY', name)
     const fault = this.#fault
     if (fault === undefined) return undefined
     this.#left -= 1
