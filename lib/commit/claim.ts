@@ -104,10 +104,15 @@ export async function isFree(site: Site, names: ControlNames): Promise<boolean> 
   return isDead(site, record.folder, record.owner)
 }
 
-/** Whether the last owner is gone and has not let the store go: then there may be something to recover. */
-export async function isOwnerDead(site: Site): Promise<boolean> {
+/** Whether nobody owns the store and a work folder of some owner is left: then there may be something to recover. */
+export async function isAbandoned(site: Site): Promise<boolean> {
   const names = await readControlNames(site)
-  return names.top > 0 && !names.released.has(names.top) && (await isFree(site, names))
+  if (names.work.length === 0 || !(await isFree(site, names))) return false
+  for (const number of names.claims) {
+    const record = await readClaim(site, number)
+    if (record !== undefined && findWorkFolder(names, record.folder) !== undefined) return true
+  }
+  return false
 }
 
 /** Whether a process that made a work folder is known to be gone. */
@@ -182,12 +187,13 @@ export async function settleLower(
   claim: Claim,
   finish: (fencedPath: string) => Promise<void>,
 ): Promise<boolean> {
-  for (;;) {
+  for (let step = 1; ; step += 1) {
     const names = await readControlNames(site)
     if (isOvertaken(names, claim.number)) {
       await undoClaim(site, claim)
       return false
     }
+    if (step > SETTLING_STEPS) throw new Error(`a work folder in ${site.layout.control} cannot be removed`)
     const lowest = Math.min(...names.claims.filter((number) => number < claim.number))
     if (!Number.isFinite(lowest)) {
       await removeReleased(site, names, claim.number)
@@ -196,6 +202,9 @@ export async function settleLower(
     await settleClaim(site, { names, claim, number: lowest, finish })
   }
 }
+
+/** More steps than any number of late calls can cause; a folder that cannot be removed must not hold everybody up. */
+const SETTLING_STEPS = 1000
 
 interface Settling {
   readonly names: ControlNames

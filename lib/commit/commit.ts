@@ -18,7 +18,7 @@
  */
 
 import { StorageError, type WriteOutcome } from '../base/errors.js'
-import { LOCK_TIMEOUT_MS, POLL_MS, YIELD_MS } from '../base/limits.js'
+import { LOCK_TIMEOUT_MS, POLL_MS, PUBLISH_RETRY_MS, YIELD_MS } from '../base/limits.js'
 import { isStanding, waitUntilSettled } from './claim.js'
 import type { PendingCommit } from './group.js'
 import { type Ownership, syncLargeScopes } from './own.js'
@@ -120,6 +120,7 @@ async function publishGroup(
   const changes = staged.flatMap((commit) => commit.changes.filter((change) => change.kind !== 'superseded'))
   const failures = new Map<RecordedChange, unknown>()
   const yielder = new Yielder(tools.site.host, YIELD_MS)
+  let untilMs: number | undefined
   for (const [index, change] of changes.entries()) {
     try {
       const published = await publisher.publish(owned.claim.path, change)
@@ -127,7 +128,8 @@ async function publishGroup(
     } catch (error) {
       owned.stage.readyScopes.clear()
       if (index === 0) return takeBack(tools, staged, firstStaged, error)
-      const failure = await publisher.publishPatiently(owned.claim.path, change, error)
+      untilMs ??= tools.site.host.monotonicMs() + PUBLISH_RETRY_MS
+      const failure = await publisher.publishPatiently(owned.claim.path, change, untilMs)
       if (failure !== undefined) failures.set(change, failure)
     }
     if (yielder.isDue()) await yielder.yield()

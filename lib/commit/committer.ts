@@ -22,6 +22,7 @@ import type { CommitReceipt, CommitRequest } from './engine.js'
 import { CommitQueue } from './group.js'
 import { acquire, type KnownJournals, letGo, letGoAtExit, type Ownership, type Waiting } from './own.js'
 import { Publisher, type Unpublished } from './publisher.js'
+import type { RecordedChange } from './record.js'
 import type { Site } from './site.js'
 
 /** Commits to one store, for all of this process. */
@@ -88,6 +89,11 @@ export class Committer {
   /** A certain change that is not at its key yet: what a read must give. */
   findUnpublished(scope: ScopeId, key: string): Unpublished | undefined {
     return this.#publisher.find(scope, key)
+  }
+
+  /** The certain changes of a scope that are not in place yet. */
+  unpublishedOf(scope: ScopeId): Iterable<RecordedChange> {
+    return this.#publisher.ofScope(scope)
   }
 
   /** Two equal numbers mean that nothing was published between them; undefined while this process is not the owner. */

@@ -10,12 +10,15 @@ import { CLOCK_TICK_MS, LISTING_ROUNDS } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { FileKind } from '../disk/disk.js'
 import { decodeName } from '../disk/layout.js'
+import type { RecordedChange } from './record.js'
 import type { Site } from './site.js'
 
 /** What a listing asks of the one that commits. */
 export interface Stillness {
   /** Two equal numbers mean that nothing was published between them; undefined while others may publish. */
   readonly publications: number | undefined
+  /** The certain changes of a scope that are not in place yet. */
+  unpublishedOf(scope: ScopeId): Iterable<RecordedChange>
   /** Whether others are kept from publishing still. */
   isOwner(): Promise<boolean>
   /** Runs something while nobody publishes. */
@@ -31,12 +34,16 @@ export async function listKeys(
 ): Promise<string[]> {
   const folder = site.layout.scopePath(scope)
   const names = await listStill(site, stillness, folder, signal)
-  const keys: string[] = []
+  const keys = new Set<string>()
   for (const name of names) {
     const key = decodeName(name)
-    if (key !== undefined && (await isReachable(site, scope, key, name))) keys.push(key)
+    if (key !== undefined && (await isReachable(site, scope, key, name))) keys.add(key)
   }
-  return keys
+  for (const change of stillness.unpublishedOf(scope)) {
+    if (change.kind === 'delete') keys.delete(change.key)
+    else keys.add(change.key)
+  }
+  return [...keys]
 }
 
 /** The decoded names of the folders in a folder, in no order. */

@@ -1,9 +1,9 @@
 /** Opening: one committer for each store of a process, given to all who open it, and let go by the last. */
 
-import { StorageError } from '../base/errors.js'
+import { diskError, StorageError } from '../base/errors.js'
 import { WATCH_OWNER_MS } from '../base/limits.js'
 import type { Lock } from '../disk/lock.js'
-import { isOwnerDead } from './claim.js'
+import { isAbandoned } from './claim.js'
 import { Committer } from './committer.js'
 import type { Engine } from './engine.js'
 import { PlainEngine } from './plain-engine.js'
@@ -92,18 +92,19 @@ function releaseAll(): void {
 /** What a dead owner committed must be seen by the first read. Where nothing can be written, it stays as it is. */
 async function recoverIfNeeded(site: Site, committer: Committer): Promise<void> {
   try {
-    if ((await isOwnerDead(site)) || (await hasLostJournals(site)))
+    if ((await isAbandoned(site)) || (await hasLostJournals(site)))
       await committer.visit(async () => undefined)
   } catch (error) {
     if (error instanceof StorageError && error.code === 'ACCESS_DENIED') return
-    throw error
+    const store = site.layout.root
+    throw diskError(error, `open the store ${store}`, { store })
   }
 }
 
 /** A process that only reads notices that the owner has died. */
 async function watchOwner(site: Site, committer: Committer): Promise<void> {
   try {
-    if (!committer.isActive && (await isOwnerDead(site))) await committer.visit(async () => undefined)
+    if (!committer.isActive && (await isAbandoned(site))) await committer.visit(async () => undefined)
   } catch {
     // The next who writes is told.
   }

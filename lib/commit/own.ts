@@ -116,6 +116,7 @@ class Turn {
   }
 }
 
+/** Undefined if another process took over meanwhile. */
 async function takeOver(
   site: Site,
   lock: Lock,
@@ -127,18 +128,23 @@ async function takeOver(
     const isOwner = await settleLower(site, claim, (fenced) => finishJournal(site, fenced))
     if (isOwner) return await begin(site, claim, known)
   } catch (error) {
-    lock.release()
-    const names = await readControlNames(site)
-    if (isOvertaken(names, claim.number)) {
-      await undoClaim(site, claim) // so the error means no more than that
-      return undefined
-    }
-    if (findWorkFolder(names, claim.folder) !== claim.folder) return undefined // swept: the claim is free without it
-    await releaseClaim(site, claim).catch(() => abandonClaim(claim))
-    throw error
+    abandonClaim(claim)
+    if (!(await retreat(site, claim).catch(() => false))) throw error
   }
   lock.release()
   return undefined
+}
+
+/** Ends a takeover that failed. True if that was no more than being overtaken: another way to say that it is not ours. */
+async function retreat(site: Site, claim: Claim): Promise<boolean> {
+  const names = await readControlNames(site)
+  if (isOvertaken(names, claim.number)) {
+    await undoClaim(site, claim)
+    return true
+  }
+  if (findWorkFolder(names, claim.folder) !== claim.folder) return true // swept: the claim is free without it
+  await releaseClaim(site, claim)
+  return false
 }
 
 /** The last steps before the first own commit: recover what is left, a journal of one's own, everything synced (C2). */

@@ -1,7 +1,7 @@
 /** The engine over plain files, as one who opened the store holds it. */
 
-import { StorageError } from '../base/errors.js'
-import type { ScopeId } from '../base/scope-id.js'
+import { diskError, StorageError } from '../base/errors.js'
+import { describeScope, type ScopeId } from '../base/scope-id.js'
 import type { Awaitable } from '../disk/disk.js'
 import type { Committer } from './committer.js'
 import type { CommitReceipt, CommitRequest, Engine, EntryBytes, ValueStat } from './engine.js'
@@ -61,19 +61,22 @@ export class PlainEngine implements Engine {
   /** See `Engine`. */
   async list(scope: ScopeId, signal?: AbortSignal): Promise<string[]> {
     this.#checkOpen()
-    return listKeys(this.#site, this.#committer, scope, signal)
+    signal?.throwIfAborted()
+    const keys = listKeys(this.#site, this.#committer, scope, signal)
+    return this.#describing(keys, `list ${describeScope(scope)}`, { scope, signal })
   }
 
   /** See `Engine`. */
   async listWorkspaces(): Promise<string[]> {
     this.#checkOpen()
-    return listFolders(this.#site, this.root)
+    return this.#describing(listFolders(this.#site, this.root), 'list the workspaces')
   }
 
   /** See `Engine`. */
   async listPlugins(workspace: string): Promise<string[]> {
     this.#checkOpen()
-    return listFolders(this.#site, this.#site.layout.pluginsPath(workspace))
+    const folder = this.#site.layout.pluginsPath(workspace)
+    return this.#describing(listFolders(this.#site, folder), `list the plugins of workspace ${workspace}`)
   }
 
   /** See `Engine`. */
@@ -100,6 +103,20 @@ export class PlainEngine implements Engine {
   #readUnpublished(scope: ScopeId, key: string): Promise<EntryBytes | undefined> | undefined {
     const found = this.#committer.findUnpublished(scope, key)
     return found === undefined ? undefined : readUnpublished(this.#site, found.folder, found.change)
+  }
+
+  /** The error of a system call becomes a `StorageError`; that of an abort stays the signal's reason. */
+  async #describing<T>(
+    listing: Promise<T>,
+    action: string,
+    place: { readonly scope?: ScopeId; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<T> {
+    try {
+      return await listing
+    } catch (error) {
+      if (place.signal?.aborted) throw error
+      throw diskError(error, action, { store: this.root, scope: place.scope })
+    }
   }
 
   #checkOpen(): void {

@@ -1,6 +1,6 @@
 /** Publishing for an owner: certain changes are put in place however long it takes, and read from memory until then. */
 
-import { POLL_MS, PUBLISH_RETRY_MS } from '../base/limits.js'
+import { POLL_MS } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
 import { type Published, publishChange } from './publish.js'
 import type { RecordedChange } from './record.js'
@@ -40,6 +40,14 @@ export class Publisher {
     return this.isDone ? undefined : this.#unpublished.get(this.#site.layout.keyPath(scope, key))
   }
 
+  /** The certain changes of a scope that are not in place yet. */
+  *ofScope(scope: ScopeId): Iterable<RecordedChange> {
+    const path = this.#site.layout.scopePath(scope)
+    for (const { change } of this.#unpublished.values()) {
+      if (this.#site.layout.scopePath(change.scope) === path) yield change
+    }
+  }
+
   /** Puts a change in place; `gone` if the work folder has lost its name. Rejects with the error of the system call. */
   async publish(folder: string, change: RecordedChange): Promise<Published> {
     const outcome = await publishChange(this.#site, folder, change)
@@ -48,21 +56,22 @@ export class Publisher {
     return outcome
   }
 
-  /** Tries again for a while. Gives the last error if it was in vain; the change is tried again now and then. */
-  async publishPatiently(folder: string, change: RecordedChange, first: unknown): Promise<unknown> {
-    const untilMs = this.#site.host.monotonicMs() + PUBLISH_RETRY_MS
-    let error = first
-    while (this.#site.host.monotonicMs() < untilMs) {
+  /**
+   * Tries again until a time, at least once. Gives the last error if it was in vain; the change is tried again now and
+   * then, and readers are given it from memory.
+   */
+  async publishPatiently(folder: string, change: RecordedChange, untilMs: number): Promise<unknown> {
+    for (;;) {
       await this.#sleep(POLL_MS)
       try {
         await this.publish(folder, change)
         return undefined
-      } catch (again) {
-        error = again
+      } catch (error) {
+        if (this.#site.host.monotonicMs() < untilMs) continue
+        this.#unpublished.set(this.#site.layout.keyPath(change.scope, change.key), { change, folder })
+        return error
       }
     }
-    this.#unpublished.set(this.#site.layout.keyPath(change.scope, change.key), { change, folder })
-    return error
   }
 
   /** Tries once more what could not be put in place. */

@@ -5,14 +5,15 @@
  *     staged file is still there is published now. Whatever else is at a key was put there later, by hand.
  * R2  In a later session anything that was not synced may be missing. Of each key's last change: the recorded file is
  *     there, or a later one is, or it is written anew from the journal. It is synced, and its folder.
- * R3  Before the first rename of R1 the journal's records are made durable in a new file: the owner may have died
- *     before its flush, or its flush may have failed, and half of a commit must not be all that survives.
+ * R3  Before the first rename of R1 the journal's records are made durable in a new file, under the kept name: the
+ *     owner may have died before its flush, or its flush may have failed, and half of a commit must not be all that
+ *     survives.
  * R4  A journal leaves its work folder under a name that says its last revision, before the folder is emptied.
  * R5  Everything here may be stopped and done again.
  */
 
 import { crc32 } from 'node:zlib'
-import { type CreateOptions, isErrorCode } from '../disk/disk.js'
+import type { CreateOptions } from '../disk/disk.js'
 import { JOURNAL_COPY_NAME, JOURNAL_NAME, keptName, stagedName } from '../disk/layout.js'
 import { ignoring, readControlNames } from './claim.js'
 import { type JournalContents, parseJournal } from './journal.js'
@@ -56,17 +57,14 @@ export async function finishJournal(site: Site, folder: string): Promise<void> {
 
 /**
  * Moves a journal whose changes are all published to its kept name, synced there. One without commits is needed only
- * where it alone knows that older ones are synced.
+ * where it alone knows that older ones are synced; one with commits that has a kept copy is not (R3).
  */
 export async function keepJournal(site: Site, path: string, contents: JournalExtent): Promise<void> {
-  const kept = site.layout.controlPath(keptName(contents.revision))
-  try {
-    if (contents.changes.length === 0 && (contents.synced < contents.revision || contents.revision === 0))
-      await site.disk.unlink(path)
-    else await site.disk.rename(path, kept)
-  } catch (error) {
-    if (!isErrorCode(error, 'ENOENT')) throw error // moved by a late call of its owner
-  }
+  const { revision, synced, changes } = contents
+  const kept = site.layout.controlPath(keptName(revision))
+  const isKnown = changes.length > 0 ? (await site.disk.stat(kept)) !== undefined : synced < revision || revision === 0
+  // ENOENT: moved by a late call of its owner
+  await ignoring(['ENOENT'], () => (isKnown ? site.disk.unlink(path) : site.disk.rename(path, kept)))
   await site.disk.syncFolder(site.layout.control)
 }
 
@@ -165,8 +163,8 @@ async function publishRest(
   if (rest.length > 0) {
     const copy = `${folder}/${JOURNAL_COPY_NAME}`
     await createAnew(site, copy, records, { mode: site.fileMode, sync: true })
-    await site.disk.rename(copy, `${folder}/${JOURNAL_NAME}`)
-    await site.disk.syncFolder(folder)
+    await site.disk.rename(copy, site.layout.controlPath(keptName(contents.revision)))
+    await site.disk.syncFolder(site.layout.control)
   }
   for (const change of rest) await publishChange(site, folder, change)
   const large = changes.filter((change) => change.kind === 'set' && change.value.bytes === undefined)
