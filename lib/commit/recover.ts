@@ -49,9 +49,13 @@ export async function finishJournal(site: Site, folder: string): Promise<void> {
   const bytes = await site.disk.readFile(path)
   const contents = bytes === undefined ? undefined : parseJournal(bytes, path)
   if (bytes === undefined || contents === undefined) return
-  if (isThisSession(site, contents))
+  if (isThisSession(site, contents)) {
     await publishRest(site, folder, contents, bytes.subarray(0, contents.end))
-  else await rewriteLost(site, folder, [...(await readLostJournals(site)), contents])
+  } else {
+    const known = new Map<string, KeptSummary>()
+    const lost = await readLostJournals(site, known)
+    await rewriteLost(site, folder, [...lost, contents], highestSynced(known))
+  }
   await keepJournal(site, path, contents)
 }
 
@@ -62,7 +66,8 @@ export async function finishJournal(site: Site, folder: string): Promise<void> {
 export async function keepJournal(site: Site, path: string, contents: JournalExtent): Promise<void> {
   const { revision, synced, changes } = contents
   const kept = site.layout.controlPath(keptName(revision))
-  const isKnown = changes.length > 0 ? (await site.disk.stat(kept)) !== undefined : synced < revision || revision === 0
+  const isKnown =
+    changes.length > 0 ? (await site.disk.stat(kept)) !== undefined : synced < revision || revision === 0
   // ENOENT: moved by a late call of its owner
   await ignoring(['ENOENT'], () => (isKnown ? site.disk.unlink(path) : site.disk.rename(path, kept)))
   await site.disk.syncFolder(site.layout.control)
@@ -82,13 +87,13 @@ export async function recoverKept(
   known: Map<string, KeptSummary>,
 ): Promise<History> {
   const lost = await readLostJournals(site, known)
-  if (lost.length > 0) await rewriteLost(site, folder, lost)
+  if (lost.length > 0) await rewriteLost(site, folder, lost, highestSynced(known))
   const kept = [...known.values()].filter((summary) => summary.revision > 0)
   const recovered = Math.max(0, ...lost.map((contents) => contents.revision))
   return {
     revision: Math.max(recovered, ...kept.map((summary) => summary.revision), 0),
     time: [...kept, ...lost].reduce((time, each) => (each.time > time ? each.time : time), 0n),
-    synced: Math.max(recovered, ...kept.map((summary) => summary.synced), 0),
+    synced: Math.max(recovered, highestSynced(known)),
     keptBytes: kept.reduce((total, summary) => total + summary.bytes, 0),
   }
 }
@@ -181,9 +186,18 @@ async function isUnpublished(site: Site, folder: string, change: RecordedChange)
   return change.kind === 'delete' && present?.kind === 'file' && present.time === change.was
 }
 
-/** R2. New files are made in `folder`, where large staged values still are. */
-async function rewriteLost(site: Site, folder: string, journals: readonly JournalContents[]): Promise<void> {
-  const changes = lastChanges(site, journals)
+function highestSynced(known: ReadonlyMap<string, KeptSummary>): number {
+  return Math.max(0, ...[...known.values()].map(({ synced }) => synced))
+}
+
+/** R2. New files are made in `folder`, where large staged values still are. `synced` is known from later journals. */
+async function rewriteLost(
+  site: Site,
+  folder: string,
+  journals: readonly JournalContents[],
+  synced: number,
+): Promise<void> {
+  const changes = lastChanges(site, journals, synced)
   let lastStaged = Math.max(0, ...[...changes.values()].map(stagedNumber))
   for (const [path, change] of changes) {
     lastStaged += 1

@@ -50,7 +50,8 @@ class KeyHistory {
     return !this.#operations.some(
       (later) =>
         isCertain(later) &&
-        (later.begun > Math.min(ended, death) || (later.process === operation.process && later.begun > operation.begun)),
+        (later.begun > Math.min(ended, death) ||
+          (later.process === operation.process && later.begun > operation.begun)),
     )
   }
 
@@ -59,7 +60,8 @@ class KeyHistory {
     if (found.byteLength === 0) return 'EMPTY has no bytes'
     const operation = this.#log.operations.get(readId(found))
     if (found.every((byte) => byte === 0)) return `NULS ${found.byteLength} zeros`
-    if (operation === undefined || !isResult(operation, found)) return `TORN ${found.byteLength} bytes that claim to be ${readId(found)}`
+    if (operation === undefined || !isResult(operation, found))
+      return `TORN ${found.byteLength} bytes that claim to be ${readId(found)}`
     if (operation.state === 'none') return `UNDEAD ${describe(operation)} was rejected without effect`
     return `STALE is ${describe(operation)}`
   }
@@ -100,9 +102,11 @@ async function readScope(name, scope) {
   const files = fs.existsSync(scope.path) ? fs.readdirSync(scope.path) : []
   for (const file of files) {
     const bytes = fs.readFileSync(`${scope.path}/${file}`)
-    if (!values.get(`${name}/${file}`)?.equals(bytes)) violations.push(`DIFFERENT ${name}/${file} is another value as a plain file`)
+    if (!values.get(`${name}/${file}`)?.equals(bytes))
+      violations.push(`DIFFERENT ${name}/${file} is another value as a plain file`)
   }
-  if (files.length !== keys.length) violations.push(`DIFFERENT ${name} has ${keys.length} keys and ${files.length} files`)
+  if (files.length !== keys.length)
+    violations.push(`DIFFERENT ${name} has ${keys.length} keys and ${files.length} files`)
   return values
 }
 
@@ -117,7 +121,10 @@ async function withStore(body) {
 }
 
 async function readAll(scopes) {
-  return new Map([...(await readScope('plugin', scopes.plugin)), ...(await readScope('shared', scopes.shared))])
+  return new Map([
+    ...(await readScope('plugin', scopes.plugin)),
+    ...(await readScope('shared', scopes.shared)),
+  ])
 }
 
 /** Whether a check wrote it: it may be left from one that was itself cut off. */
@@ -137,17 +144,25 @@ function compareWithLog(log, values) {
     const places = operations.map(({ scope, key }) => `${scope}/${key}`)
     if (!operations.every((operation, index) => histories.get(places[index]).isLast(operation))) continue
     const present = places.filter((place) => values.has(place))
-    if (present.length > 0 && present.length < places.length) violations.push(`SPLIT of ${places.join(' ')} there are ${present.join(' ')}`)
+    if (present.length > 0 && present.length < places.length)
+      violations.push(`SPLIT of ${places.join(' ')} there are ${present.join(' ')}`)
   }
+}
+
+/** What this checker writes itself. A checker that was cut short leaves some of it, whole. */
+const SAMPLES = new Map([0, 100, 70_000].map((size) => [`check${size}`, Buffer.alloc(size, 'check ')]))
+
+function isSample(place, value) {
+  return SAMPLES.get(place.split('/')[1])?.equals(value) === true
 }
 
 /** The store works as before: it takes values of every size, and gives them back. */
 async function tryWriting(scopes) {
-  const samples = [0, 100, 70_000].map((size) => [`check${size}`, Buffer.alloc(size, 'check ')])
   for (const scope of Object.values(scopes)) {
-    await Promise.all(samples.map(([key, value]) => scope.set(key, value)))
-    for (const [key, value] of samples) {
-      if (!value.equals(await scope.get(key)) || !value.equals(fs.readFileSync(`${scope.path}/${key}`))) violations.push(`UNWRITTEN ${key}`)
+    await Promise.all([...SAMPLES].map(([key, value]) => scope.set(key, value)))
+    for (const [key, value] of SAMPLES) {
+      if (!value.equals(await scope.get(key)) || !value.equals(fs.readFileSync(`${scope.path}/${key}`)))
+        violations.push(`UNWRITTEN ${key}`)
       if (!(await scope.delete(key))) violations.push(`UNWRITTEN ${key} was not there to be deleted`)
     }
   }
@@ -155,9 +170,11 @@ async function tryWriting(scopes) {
 
 function compareTwice(before, after) {
   for (const place of new Set([...before.keys(), ...after.keys()])) {
+    if (SAMPLES.has(place.split('/')[1])) continue
     const [first, second] = [before.get(place), after.get(place)]
     if (isOwn(place)) continue
-    if (first === undefined || second === undefined || !first.equals(second)) violations.push(`UNSTABLE ${place} changed by opening again`)
+    if (first === undefined || second === undefined || !first.equals(second))
+      violations.push(`UNSTABLE ${place} changed by opening again`)
   }
 }
 

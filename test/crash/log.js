@@ -44,7 +44,16 @@ function parseLine(log, line, number) {
   if (type === 'B') {
     const [scope, key, kind, size] = rest
     const process = first.split('.')[0]
-    log.operations.set(first, { id: first, process, scope, key, kind, size: Number(size ?? 0), begun: number, state: 'begun' })
+    log.operations.set(first, {
+      id: first,
+      process,
+      scope,
+      key,
+      kind,
+      size: Number(size ?? 0),
+      begun: number,
+      state: 'begun',
+    })
   } else if (type === 'A') Object.assign(operation, { state: 'done', ended: number })
   else if (type === 'F') Object.assign(operation, { state: rest[1], code: rest[0], ended: number })
   else if (type === 'G') log.groups.push([first, ...rest])

@@ -131,7 +131,11 @@ class Session {
     const value = await this.#scopes[scope].find(key)
     const file = fs.readFileSync(`${this.#scopes[scope].path}/${key}`)
     const last = `${this.name}.${this.#count}`
-    const isLast = (bytes) => bytes?.byteLength === 0 || Buffer.from(bytes ?? []).toString('latin1').startsWith(`${last} `)
+    const isLast = (bytes) =>
+      bytes?.byteLength === 0 ||
+      Buffer.from(bytes ?? [])
+        .toString('latin1')
+        .startsWith(`${last} `)
     if (!isLast(value) || !isLast(file)) say(`X INVISIBLE ${scope}/${key} ${last}`)
   }
 
@@ -194,7 +198,8 @@ class Session {
 /** A failure may be of any kind but unclear. */
 function report(error) {
   if (process.env.CRASH_VERBOSE === '1') console.error(error)
-  if (!(error instanceof StorageError)) say(`X UNCLEAR ${String(error?.stack ?? error).replaceAll('\n', ' | ')}`)
+  if (!(error instanceof StorageError))
+    say(`X UNCLEAR ${String(error?.stack ?? error).replaceAll('\n', ' | ')}`)
   else if (error.code === 'CORRUPT_JOURNAL') say(`X CORRUPT ${error.message}`)
 }
 
