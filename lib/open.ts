@@ -81,11 +81,18 @@ function checkOptions(path: unknown, options: StorageOptions): void {
     throw invalid('The path of a store must be a non-empty string.')
   checkNames(options, OPTION_NAMES, 'option')
   checkNames(options.limits ?? {}, LIMIT_NAMES, 'limit')
+  if (options.fs !== undefined && typeof options.fs.openSync !== 'function') {
+    throw invalid('The option fs must be a node:fs look-alike.')
+  }
   const { lockTimeout, syncReadLimit, fileMode, folderMode } = options
-  const numbers = { lockTimeout, syncReadLimit, fileMode, folderMode, valueBytes: options.limits?.valueBytes }
+  const numbers = { lockTimeout, syncReadLimit, valueBytes: options.limits?.valueBytes }
   for (const [name, value] of Object.entries(numbers)) {
     if (value === undefined || (typeof value === 'number' && value >= 0)) continue
     throw invalid(`The option ${name} must be a number of at least 0.`)
+  }
+  for (const [name, mode] of Object.entries({ fileMode, folderMode })) {
+    if (mode === undefined || (Number.isInteger(mode) && mode >= 0 && mode <= 0o777)) continue
+    throw invalid(`The option ${name} must be permission bits from 0 to 0o777.`)
   }
 }
 

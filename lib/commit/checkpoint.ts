@@ -107,7 +107,7 @@ export class Checkpoints {
 }
 
 /** What a checkpoint has found out. */
-export interface SyncedFiles {
+interface SyncedFiles {
   /** Commits up to this revision are synced, but for the changes that failed. */
   readonly revision: number
   /** Changes whose file could not be flushed (K3). */
@@ -115,7 +115,7 @@ export interface SyncedFiles {
 }
 
 /** Syncs the files of all kept journals, as far as they are not synced up to a revision; needs no ownership, and runs beside commits. */
-export async function syncKeptFiles(site: Site, synced: number): Promise<SyncedFiles> {
+async function syncKeptFiles(site: Site, synced: number): Promise<SyncedFiles> {
   const journals: JournalContents[] = []
   for (const { name, revision } of (await readControlNames(site)).kept) {
     const contents = await readKept(site, name, revision)
@@ -146,7 +146,7 @@ async function flushFile(site: Site, path: string): Promise<boolean> {
 }
 
 /** Writes the values of failed files anew, where the file still is the one of the commit (K3). For the owner. */
-export async function rewriteFailed(
+async function rewriteFailed(
   site: Site,
   stage: StageState,
   failed: readonly RecordedChange[],

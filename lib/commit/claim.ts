@@ -42,7 +42,7 @@ export interface Claim {
 }
 
 /** What `c<N>` holds. */
-export interface ClaimRecord {
+interface ClaimRecord {
   readonly folder: string
   readonly owner: ProcessIdentity
 }
@@ -73,7 +73,7 @@ export async function readControlNames(site: Site): Promise<ControlNames> {
 }
 
 /** What `c<N>` holds; undefined if it is not there. */
-export async function readClaim(site: Site, number: number): Promise<ClaimRecord | undefined> {
+async function readClaim(site: Site, number: number): Promise<ClaimRecord | undefined> {
   const bytes = await site.disk.readFile(site.layout.controlPath(claimName(number)))
   if (bytes === undefined) return undefined
   const record = parseClaimRecord(bytes)

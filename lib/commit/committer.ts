@@ -39,7 +39,7 @@ export class Committer {
   #watch: { close(): void } | undefined
   #broken: StorageError | undefined
   #isClosing = false
-  #isAsleep = false
+  #isResting = false
   #ownedSinceMs = 0
   #lastWriteMs = 0
   #lastLookMs = 0
@@ -53,7 +53,7 @@ export class Committer {
     this.#lock = lock
     this.#queue = new CommitQueue(site.layout.root, lockTimeoutMs)
     this.#checkpoints = new Checkpoints(site, this.#known)
-    this.#publisher = new Publisher(site, (ms) => this.#sleep(ms, true))
+    this.#publisher = new Publisher(site, (ms) => this.#alarm.sleep(ms, true))
   }
 
   /** Whether the journal could not be flushed: the store must be opened anew. */
@@ -117,7 +117,7 @@ export class Committer {
 
   /** Lets the store go while the process exits, if nothing is under way; otherwise the next owner recovers. */
   releaseAtExit(): void {
-    if (this.#isAsleep && this.#owned !== undefined && this.#publisher.isDone)
+    if (this.#isResting && this.#owned !== undefined && this.#publisher.isDone)
       letGoAtExit(this.#site, this.#owned)
   }
 
@@ -156,7 +156,7 @@ export class Committer {
   async #work(owned: Ownership): Promise<void> {
     const group = this.#queue.takeGroup()
     if (group.length > 0) {
-      const sleep = (ms: number): Promise<void> => this.#sleep(ms, true)
+      const sleep = (ms: number): Promise<void> => this.#alarm.sleep(ms, true)
       const tools = { site: this.#site, owned, publisher: this.#publisher, sleep }
       const { again, isFenced } = await commitGroup(tools, group)
       this.#queue.putBack(again)
@@ -176,7 +176,7 @@ export class Committer {
     }
     await this.#publisher.publishLate()
     if (await this.#isDone(owned)) await this.#letGo(owned)
-    else await this.#sleep(REST_MS, false)
+    else await this.#restFor(REST_MS)
     return true
   }
 
@@ -187,6 +187,13 @@ export class Committer {
     else await this.#checkpoints.tend(owned, this.#isQuiet())
     const isSynced = this.#isQuiet() && !this.#checkpoints.isNeeded(owned)
     return this.#isClosing || isSynced || this.#isWantedByOthers(owned)
+  }
+
+  /** Nothing is under way meanwhile, so the store can be let go if the process exits. */
+  async #restFor(ms: number): Promise<void> {
+    this.#isResting = true
+    await this.#alarm.sleep(ms, false)
+    this.#isResting = false
   }
 
   #isQuiet(): boolean {
@@ -204,8 +211,8 @@ export class Committer {
       this.#owned = await acquire(this.#site, this.#lock, this.#known, this.#waiting())
     } catch (cause) {
       const store = this.#site.layout.root
-      this.#queue.rejectAll(() =>
-        diskError(cause, `take over the store ${store}`, { store, outcome: 'none' }),
+      this.#queue.rejectAll((place) =>
+        diskError(cause, `take over the store ${store}`, { ...place, store, outcome: 'none' }),
       )
     }
     this.#ownedSinceMs = this.#now()
@@ -219,7 +226,7 @@ export class Committer {
         return !this.#queue.isEmpty
       },
       mayFollow: (top) => top !== this.#courtesy.top || this.#now() > this.#courtesy.untilMs,
-      sleep: (ms) => this.#sleep(ms, true),
+      sleep: (ms) => this.#alarm.sleep(ms, true),
     }
   }
 
@@ -263,12 +270,6 @@ export class Committer {
     const store = this.#site.layout.root
     const message = `The store ${store} is broken since its journal could not be flushed; close it and open it again.`
     return new StorageError('STORE_BROKEN', message, { store, outcome: 'none', cause: this.#broken })
-  }
-
-  async #sleep(ms: number, keepAlive: boolean): Promise<void> {
-    this.#isAsleep = true
-    await this.#alarm.sleep(ms, keepAlive)
-    this.#isAsleep = false
   }
 
   #now(): number {

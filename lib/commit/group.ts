@@ -2,7 +2,8 @@
 
 import { StorageError } from '../base/errors.js'
 import { GROUP_BYTES } from '../base/limits.js'
-import type { CommitReceipt, CommitRequest } from './engine.js'
+import type { ScopeId } from '../base/scope-id.js'
+import type { Change, CommitReceipt, CommitRequest } from './engine.js'
 import { estimateChangeBytes } from './record.js'
 
 /** A commit that waits, or is under way. */
@@ -108,8 +109,12 @@ export class CommitQueue {
   }
 
   /** Rejects all that wait. */
-  rejectAll(makeError: () => unknown): void {
-    for (const pending of [...this.#pending.splice(0), ...this.#visits.splice(0)]) pending.reject(makeError())
+  rejectAll(makeError: (place: { scope?: ScopeId; key?: string }) => unknown): void {
+    for (const pending of this.#pending.splice(0)) {
+      const [{ scope, key } = {}] = pending.request.changes as readonly Partial<Change>[]
+      pending.reject(makeError({ ...(scope && { scope }), ...(key && { key }) }))
+    }
+    for (const visit of this.#visits.splice(0)) visit.reject(makeError({}))
   }
 
   #watchAbort(pending: PendingCommit, signal: AbortSignal): void {

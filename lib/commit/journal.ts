@@ -132,6 +132,7 @@ export function parseJournal(bytes: Uint8Array, name: string, completeTo = 0): J
   for (;;) {
     const found = readRecordAt(bytes, contents.end, header.salt, name)
     if (found === undefined) break
+    if (completeTo > 0 && found.record.revision > completeTo) return contents // appended late, by a fenced owner
     addRecord(contents, found.record, name)
     contents.end = found.next
   }

@@ -33,13 +33,14 @@ export async function listKeys(
   signal?: AbortSignal,
 ): Promise<string[]> {
   const folder = site.layout.scopePath(scope)
+  const unpublished = [...stillness.unpublishedOf(scope)] // before the listing: in the course of it they may get there
   const names = await listStill(site, stillness, folder, signal)
   const keys = new Set<string>()
   for (const name of names) {
     const key = decodeName(name)
     if (key !== undefined && (await isReachable(site, scope, key, name))) keys.add(key)
   }
-  for (const change of stillness.unpublishedOf(scope)) {
+  for (const change of unpublished) {
     if (change.kind === 'delete') keys.delete(change.key)
     else keys.add(change.key)
   }

@@ -66,29 +66,41 @@ export async function acquire(
   waiting: Waiting,
 ): Promise<Ownership | undefined> {
   const turn = new Turn(site, lock)
-  let own: { folder: string; path: string } | undefined
+  let place: WaitingPlace | undefined
   let ownership: Ownership | undefined
   try {
-    while (waiting.isWanted()) {
-      own ??= await makeWorkFolder(site)
+    while (ownership === undefined && waiting.isWanted()) {
+      place ??= await makeWorkFolder(site)
       const names = await readControlNames(site)
-      if (own === undefined || findWorkFolder(names, own.folder) === undefined) {
-        own = undefined // swept by an owner that took us for dead
-      } else if (waiting.mayFollow(names.top) && (await turn.hasCome(names))) {
-        const claim = { number: names.top + 1, ...own }
-        if (!(await tryClaim(site, claim.number, claim.path))) continue
-        own = undefined
-        ownership = await takeOver(site, lock, known, claim)
-        if (ownership !== undefined) return ownership
-      } else {
-        await waiting.sleep(POLL_MS * (1 + Math.random()))
-      }
+      const claim = await claimNext(site, turn, waiting, names, place)
+      if (claim === 'later') continue
+      place = undefined
+      if (claim !== 'swept') ownership = await takeOver(site, lock, known, claim)
     }
-    return undefined
+    return ownership
   } finally {
     if (ownership === undefined) lock.release()
-    if (own !== undefined) await removeWorkFolder(site, own.folder)
+    if (place !== undefined) await removeWorkFolder(site, place.folder)
   }
+}
+
+type WaitingPlace = Pick<Claim, 'folder' | 'path'>
+
+/** The next claim if the turn has come; otherwise sleeps. `swept`: an owner took us for dead. */
+async function claimNext(
+  site: Site,
+  turn: Turn,
+  waiting: Waiting,
+  names: ControlNames,
+  place: WaitingPlace | undefined,
+): Promise<Claim | 'later' | 'swept'> {
+  if (place === undefined || findWorkFolder(names, place.folder) === undefined) return 'swept'
+  if (waiting.mayFollow(names.top) && (await turn.hasCome(names))) {
+    const claim = { number: names.top + 1, ...place }
+    return (await tryClaim(site, claim.number, claim.path)) ? claim : 'later'
+  }
+  await waiting.sleep(POLL_MS * (1 + Math.random()))
+  return 'later'
 }
 
 /** Judges whether the highest claim may be taken over. */
@@ -162,7 +174,7 @@ async function begin(site: Site, claim: Claim, known: KnownJournals): Promise<Ow
       lastStaged: 0,
       inlineBytes: 0,
       largeScopes: new Set(),
-      readyScopes: new Set(),
+      readyScopes: new Map(),
     },
     journal,
     revision: history.revision,

@@ -102,7 +102,7 @@ export class PlainEngine implements Engine {
 
   #readUnpublished(scope: ScopeId, key: string): Promise<EntryBytes | undefined> | undefined {
     const found = this.#committer.findUnpublished(scope, key)
-    return found === undefined ? undefined : readUnpublished(this.#site, found.folder, found.change)
+    return found && readUnpublished(this.#site, found.folder, found.change)
   }
 
   /** The error of a system call becomes a `StorageError`; that of an abort stays the signal's reason. */

@@ -27,20 +27,13 @@ export async function publishChange(site: Site, folder: string, change: Recorded
 
 async function publishSet(site: Site, staged: string, change: RecordedChange): Promise<Published> {
   const path = site.layout.keyPath(change.scope, change.key)
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await site.disk.rename(staged, path)
-      return 'published'
-    } catch (error) {
-      if (!isErrorCode(error, 'ENOENT')) throw error
-      if ((await site.disk.stat(staged)) === undefined) {
-        const present = await site.disk.stat(path)
-        return present?.time === change.time ? 'published' : 'gone'
-      }
-      if (attempt === ATTEMPTS) throw error
+  return renameSurely(site, [staged, path], async () => {
+    if ((await site.disk.stat(staged)) !== undefined) {
       await makeScopeFolders(site, change.scope)
+      return undefined
     }
-  }
+    return (await site.disk.stat(path))?.time === change.time ? 'published' : 'gone'
+  })
 }
 
 async function publishDelete(
@@ -50,23 +43,34 @@ async function publishDelete(
 ): Promise<Published> {
   const path = site.layout.keyPath(change.scope, change.key)
   const removed = `${folder}/${deletedName(change.removed)}`
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await site.disk.rename(path, removed)
-      break
-    } catch (error) {
-      if (!isErrorCode(error, 'ENOENT')) throw error
-      if ((await site.disk.stat(folder)) === undefined) return 'gone'
-      if ((await site.disk.stat(path)) === undefined) return 'published'
-      if (attempt === ATTEMPTS) throw error
-    }
-  }
+  const published = await renameSurely(site, [path, removed], async () => {
+    if ((await site.disk.stat(folder)) === undefined) return 'gone'
+    return (await site.disk.stat(path)) === undefined ? 'published' : undefined
+  })
   try {
-    await site.disk.unlink(removed)
+    if (published === 'published') await site.disk.unlink(removed)
   } catch {
     // The key is gone, and what is left here goes when the work folder is emptied.
   }
-  return 'published'
+  return published
+}
+
+/** Renames. Where that is answered by `ENOENT`, `explain` looks what it means (P2); if nothing, it is tried again. */
+async function renameSurely(
+  site: Site,
+  [from, to]: readonly [string, string],
+  explain: () => Promise<Published | undefined>,
+): Promise<Published> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await site.disk.rename(from, to)
+      return 'published'
+    } catch (error) {
+      const meaning = isErrorCode(error, 'ENOENT') ? await explain() : undefined
+      if (meaning !== undefined) return meaning
+      if (!isErrorCode(error, 'ENOENT') || attempt === ATTEMPTS) throw error
+    }
+  }
 }
 
 /** Makes the folders of a scope where they are missing. */

@@ -28,7 +28,7 @@ export async function statValue(site: Site, scope: ScopeId, key: string): Promis
   return stat?.kind === 'file' ? describeValue(stat) : undefined
 }
 
-/** What a certain change that is not in place yet will give to readers; undefined for a delete. */
+/** What a certain change that is not in place yet gives to readers; undefined for a delete. */
 export async function readUnpublished(
   site: Site,
   folder: string,
@@ -36,7 +36,8 @@ export async function readUnpublished(
 ): Promise<EntryBytes | undefined> {
   if (change.kind !== 'set') return undefined
   const found = await site.disk.readFileAndStat(`${folder}/${stagedName(change.value.staged)}`)
-  return found === undefined ? undefined : { bytes: found.bytes, ...describeValue(found.stat) }
+  if (found === undefined) return readEntry(site, change.scope, change.key) // it got there meanwhile
+  return { bytes: found.bytes, ...describeValue(found.stat) }
 }
 
 function describeValue(stat: FileStat): ValueStat {

@@ -46,7 +46,7 @@ export type RecordedChange = {
 )
 
 /** One commit as the journal holds it. */
-export interface RecordedCommit {
+interface RecordedCommit {
   readonly writer: string | undefined
   readonly changes: readonly RecordedChange[]
 }

@@ -34,8 +34,8 @@ export interface StageState {
   inlineBytes: number
   /** Scopes that large values were published into, whose folders are not synced since. */
   readonly largeScopes: Set<ScopeId>
-  /** Scopes whose folder was found fit to publish into. */
-  readonly readyScopes: Set<string>
+  /** Scopes whose folder was found fit to publish into, by its path, with what tells that folder from another. */
+  readonly readyScopes: Map<string, string>
 }
 
 /** What became of a change in staging. */
@@ -141,16 +141,26 @@ function later(left: bigint, right: bigint): bigint {
 
 /** The file that a change replaces or removes; links, folders and the like are none. */
 async function findExisting(site: Site, state: StageState, change: Change): Promise<FileStat | undefined> {
-  const scopePath = site.layout.scopePath(change.scope)
-  if (!state.readyScopes.has(scopePath)) {
-    await prepareScope(site, change.scope, scopePath)
-    state.readyScopes.add(scopePath)
-  }
+  await checkScope(site, state, change.scope)
   const path = site.layout.keyPath(change.scope, change.key)
   const found = await site.disk.stat(path)
   if (found?.kind !== 'folder') return found?.kind === 'file' ? found : undefined
   const message = `There is a folder at ${path}, where the value of ${JSON.stringify(change.key)} belongs; move it away.`
   throw new StorageError('IO_ERROR', message, { store: site.layout.root, ...change, outcome: 'none' })
+}
+
+/** A scope's folder is the one that was found fit; looked at for each change, since anybody may put a link there. */
+async function checkScope(site: Site, state: StageState, scope: ScopeId): Promise<void> {
+  const path = site.layout.scopePath(scope)
+  const ready = state.readyScopes.get(path)
+  if (ready !== undefined && ready === (await identify(site, path))) return
+  await prepareScope(site, scope, path)
+  state.readyScopes.set(path, await identify(site, path))
+}
+
+async function identify(site: Site, path: string): Promise<string> {
+  const stat = await site.disk.stat(path)
+  return `${stat?.kind} ${stat?.device} ${stat?.inode}`
 }
 
 /** A scope's folder is there, is a folder, and can be renamed into; told before anything is written. */

@@ -8,7 +8,7 @@ import { LOCK_STALE_MS } from '../base/limits.js'
 import type { FileSystem } from './file-system.js'
 
 /** How a lock was had: nobody held it, or its holder had let it go stale. */
-export type LockState = 'free' | 'stale'
+type LockState = 'free' | 'stale'
 
 /** A lockfile as one claim uses it. */
 export interface Lock {

@@ -29,7 +29,7 @@ import { valueCases } from './cases/values.js'
 import { versionCases } from './cases/versions.js'
 import { type CaseGroup, type ConformanceHarness, runCase } from './harness.js'
 
-export type { ConformanceHarness, ConformanceOptions } from './harness.js'
+export type { ConformanceHarness } from './harness.js'
 
 const GROUPS: readonly CaseGroup[] = [
   { about: 'context', cases: contextCases },

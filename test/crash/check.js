@@ -152,10 +152,6 @@ function compareWithLog(log, values) {
 /** What this checker writes itself. A checker that was cut short leaves some of it, whole. */
 const SAMPLES = new Map([0, 100, 70_000].map((size) => [`check${size}`, Buffer.alloc(size, 'check ')]))
 
-function isSample(place, value) {
-  return SAMPLES.get(place.split('/')[1])?.equals(value) === true
-}
-
 /** The store works as before: it takes values of every size, and gives them back. */
 async function tryWriting(scopes) {
   for (const scope of Object.values(scopes)) {

@@ -33,8 +33,11 @@ export function readId(bytes) {
 export function parseLog(text, later = '') {
   const log = { operations: new Map(), groups: [], deaths: new Map(), complaints: [] }
   let number = 0
-  for (const line of text.split('\n').filter(Boolean)) parseLine(log, line, (number += 1))
-  for (const line of later.split('\n')) if (line.startsWith('B ')) parseLine(log, line, (number += 1))
+  const begun = later.split('\n').filter((line) => line.startsWith('B '))
+  for (const line of [...text.split('\n').filter(Boolean), ...begun]) {
+    number += 1
+    parseLine(log, line, number)
+  }
   return log
 }
 

@@ -19,7 +19,6 @@ export interface Hazards {
 
 const PROCESSES = 3
 const COMMITS = 4
-const KEYS = ['a', 'b', 'both', 'common']
 const ROOT = '/store'
 
 /** A call that a process waits for. */
@@ -60,7 +59,7 @@ export class Simulation {
   readonly #problems: string[] = []
   readonly #attempts: Attempt[] = []
   #held: Held[] = []
-  #actors: Actor[] = []
+  readonly #actors: Actor[] = []
   #crashes: number
   #cuts: number
   #started = 0
@@ -75,6 +74,7 @@ export class Simulation {
     vi.setSystemTime(1_700_000_000_000)
     this.#disk = new MemoryDisk(() => Date.now())
     this.#disk.makeFolder(ROOT, 0o700)
+    void this.#disk.syncFolder('/')
     this.#machine = new Machine(ROOT, this.#disk, (path) => this.#disk.pin(path))
     this.#machine.nowMs = () => Date.now()
     this.#machine.lockState = () =>
@@ -294,6 +294,7 @@ export class Simulation {
     if (left !== right) this.#problems.push(`A commit is half done: left is ${left}, right is ${right}.`)
     const { revision = 0 } = await drive(open.set('last', 'x'))
     this.#checkRevisions(revision)
+    await drive(new Promise((resolve) => setTimeout(resolve, 200))) // it looks around while it rests
     await drive(open.close())
     const names = this.#disk.listNames(`${ROOT}/.plainkeep`) ?? []
     const strange = names.filter((name) => !/^(format\.json|[cf]\d+|kept-\d+)$/.test(name))
