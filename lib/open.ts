@@ -77,13 +77,21 @@ const OPTION_NAMES = ['fs', 'limits', 'lockTimeout', 'syncReadLimit', 'fileMode'
 const LIMIT_NAMES = ['valueBytes']
 
 function checkOptions(path: unknown, options: StorageOptions): void {
-  if (typeof path !== 'string' || path === '')
-    throw invalid('The path of a store must be a non-empty string.')
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    throw invalid('The path of a store must be a non-empty string without NUL.')
+  }
+  for (const [name, value] of Object.entries({ options, limits: options?.limits ?? {} })) {
+    if (typeof value !== 'object' || value === null) throw invalid(`The ${name} must be an object.`)
+  }
   checkNames(options, OPTION_NAMES, 'option')
   checkNames(options.limits ?? {}, LIMIT_NAMES, 'limit')
   if (options.fs !== undefined && typeof options.fs.openSync !== 'function') {
     throw invalid('The option fs must be a node:fs look-alike.')
   }
+  checkNumbers(options)
+}
+
+function checkNumbers(options: StorageOptions): void {
   const { lockTimeout, syncReadLimit, fileMode, folderMode } = options
   const numbers = { lockTimeout, syncReadLimit, valueBytes: options.limits?.valueBytes }
   for (const [name, value] of Object.entries(numbers)) {

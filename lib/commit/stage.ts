@@ -149,18 +149,23 @@ async function findExisting(site: Site, state: StageState, change: Change): Prom
   throw new StorageError('IO_ERROR', message, { store: site.layout.root, ...change, outcome: 'none' })
 }
 
-/** A scope's folder is the one that was found fit; looked at for each change, since anybody may put a link there. */
+/** A scope's folders are those that were found fit; looked at for each change, since anybody may put a link there. */
 async function checkScope(site: Site, state: StageState, scope: ScopeId): Promise<void> {
   const path = site.layout.scopePath(scope)
   const ready = state.readyScopes.get(path)
-  if (ready !== undefined && ready === (await identify(site, path))) return
+  if (ready !== undefined && ready === (await identifyFolders(site, scope))) return
   await prepareScope(site, scope, path)
-  state.readyScopes.set(path, await identify(site, path))
+  state.readyScopes.set(path, await identifyFolders(site, scope))
 }
 
-async function identify(site: Site, path: string): Promise<string> {
-  const stat = await site.disk.stat(path)
-  return `${stat?.kind} ${stat?.device} ${stat?.inode}`
+/** What tells the folders of a scope from all others that may be put in their place. */
+async function identifyFolders(site: Site, scope: ScopeId): Promise<string> {
+  let identity = ''
+  for (const folder of site.layout.scopeFolders(scope)) {
+    const stat = await site.disk.stat(folder)
+    identity += `${stat?.kind} ${stat?.device} ${stat?.inode} `
+  }
+  return identity
 }
 
 /** A scope's folder is there, is a folder, and can be renamed into; told before anything is written. */

@@ -31,7 +31,7 @@ export class Layout {
   readonly format: string
   /** The lockfile, a folder. */
   readonly lock: string
-  readonly #scopePaths = new WeakMap<ScopeId, string>()
+  readonly #scopeFolders = new WeakMap<ScopeId, readonly string[]>()
 
   /** The names under an absolute root folder. */
   constructor(root: string) {
@@ -43,16 +43,22 @@ export class Layout {
 
   /** The folder of a scope. Throws `INVALID_KEY`, `KEY_TOO_LONG`. */
   scopePath(scope: ScopeId): string {
-    let path = this.#scopePaths.get(scope)
-    if (path === undefined) {
+    return this.scopeFolders(scope).at(-1) as string
+  }
+
+  /** The folders from just below the root down to a scope's own, in this order. Throws as `scopePath`. */
+  scopeFolders(scope: ScopeId): readonly string[] {
+    let folders = this.#scopeFolders.get(scope)
+    if (folders === undefined) {
       const workspace = this.workspacePath(scope.workspace)
-      path =
+      const plugins = this.pluginsPath(scope.workspace)
+      folders =
         scope.plugin === undefined
-          ? join(workspace, SHARED)
-          : join(workspace, PLUGINS, encodeFilename(scope.plugin, 'plugin id'))
-      this.#scopePaths.set(scope, path)
+          ? [workspace, join(workspace, SHARED)]
+          : [workspace, plugins, join(plugins, encodeFilename(scope.plugin, 'plugin id'))]
+      this.#scopeFolders.set(scope, folders)
     }
-    return path
+    return folders
   }
 
   /** The file of a key. Throws `INVALID_KEY`, `KEY_TOO_LONG`. */
@@ -72,15 +78,6 @@ export class Layout {
   /** The folder of a workspace's plugins. */
   pluginsPath(workspace: string): string {
     return join(this.workspacePath(workspace), PLUGINS)
-  }
-
-  /** The folders from just below the root down to a scope's own, in this order. */
-  scopeFolders(scope: ScopeId): string[] {
-    const path = this.scopePath(scope)
-    const workspace = this.workspacePath(scope.workspace)
-    return scope.plugin === undefined
-      ? [workspace, path]
-      : [workspace, this.pluginsPath(scope.workspace), path]
   }
 
   /** A path in `.plainkeep`. */

@@ -13,10 +13,11 @@ import { findFlaws } from '../setup/check-store.js'
 import { type Fault, FaultyFileSystem } from '../setup/faulty-fs.js'
 
 const ROOT = '/data'
-const OPTIONS = { lockTimeout: 2000 }
+/** Longer than a busy machine may keep the event loop from going round. */
+const OPTIONS = { lockTimeout: 7000 }
 
 /** A call that takes longer hangs. */
-const HANG_MS = 8000
+const HANG_MS = 25_000
 
 /** Runs at the same time; more would make each other late. */
 const RUNS_AT_ONCE = 64
@@ -344,7 +345,9 @@ class Run {
     const storage = await openStorage(ROOT, { ...OPTIONS, fs })
     await this.#checkValues(`reopened the ${time} time`, storage, expected)
     const last = `again the ${time} time`
-    await this.#settle('a write', scopeOf(storage).set('last', last))
+    const write = await this.#settle('a write', scopeOf(storage).set('last', last))
+    if (write.error !== undefined)
+      this.#complain(`a write, opened the ${time} time: ${describeError(write.error)}`)
     expected.set('last', new Set([last]))
     await this.#checkValues(`written the ${time} time`, storage, expected)
     const { error } = await this.#settle('the close', storage.close())

@@ -5,6 +5,8 @@ import nodeFs, { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+// @ts-expect-error It has no types.
+import writeFileAtomic from 'write-file-atomic'
 import { openStorage, type Scope } from '../../lib/index.js'
 import { checkStore } from '../setup/check-store.js'
 import { FaultyFileSystem } from '../setup/faulty-fs.js'
@@ -186,12 +188,10 @@ describe.skipIf(!canMount)(
       await checkStore(path, nodeFs)
     })
 
-    test('beside it: write-file-atomic resolves, and a truncated file has replaced the good one', async (context) => {
-      const writeFileAtomic = await findWriteFileAtomic()
-      if (writeFileAtomic === undefined) return context.skip('write-file-atomic is not installed')
+    test('beside it: write-file-atomic resolves, and a truncated file has replaced the good one', async () => {
       const path = join(mount, 'file')
       writeFileSync(path, old)
-      expect(await writeFileAtomic(path, tooLarge)).toBeUndefined()
+      await expect(writeFileAtomic(path, tooLarge)).resolves.toBeUndefined()
       const left = readFileSync(path)
       expect(left.byteLength).toBeLessThan(4 * MIB)
       expect(left.equals(tooLarge.subarray(0, left.byteLength))).toBe(true)
@@ -256,17 +256,6 @@ async function expectValue(scope: Scope, key: string, value: Uint8Array): Promis
 function freeBytes(path: string): number {
   const { bavail, bsize } = statfsSync(path)
   return bavail * bsize
-}
-
-type WriteFileAtomic = (path: string, data: Uint8Array) => Promise<unknown>
-
-async function findWriteFileAtomic(): Promise<WriteFileAtomic | undefined> {
-  const name = 'write-file-atomic' // in a variable, since it may be missing
-  try {
-    return ((await import(/* @vite-ignore */ name)) as { default: WriteFileAtomic }).default
-  } catch {
-    return undefined
-  }
 }
 
 /** Whether this process may mount; a root without the right to is common in containers. */

@@ -202,7 +202,7 @@ export class Simulation {
     const values = this.#choose(actor, String(number))
     const attempt: Attempt = { actor: actor.name, number, values, outcome: 'pending', times: new Map() }
     this.#attempts.push(attempt)
-    this.trace.push(`${actor.name} begins ${number} ${JSON.stringify(values)}`)
+    this.trace.push(`${actor.name} begins ${number} ${JSON.stringify(values, (_, value) => value ?? null)}`)
     try {
       const { revision, results } = await actor.process.commit(values)
       attempt.outcome = 'done'
@@ -296,9 +296,12 @@ export class Simulation {
     this.#checkRevisions(revision)
     await drive(new Promise((resolve) => setTimeout(resolve, 200))) // it looks around while it rests
     await drive(open.close())
-    const names = this.#disk.listNames(`${ROOT}/.plainkeep`) ?? []
-    const strange = names.filter((name) => !/^(format\.json|[cf]\d+|kept-\d+)$/.test(name))
-    if (strange.length > 0) this.#problems.push(`Left behind: ${names.join(' ')}`)
+    const control = `${ROOT}/.plainkeep`
+    const strange = (this.#disk.listNames(control) ?? []).filter(
+      (name) => !/^(format\.json|[cf]\d+|kept-[-0-9a-f]+)$/.test(name),
+    )
+    const contents = strange.map((name) => `${name}: ${this.#disk.listNames(`${control}/${name}`)}`)
+    if (contents.length > 0) this.#problems.push(`Left behind: ${contents.join(' ')}`)
   }
 
   #checkRevisions(last: number): void {

@@ -476,13 +476,13 @@ describe('names that want to get out', () => {
   const name = fc.oneof(nasty, fc.string({ unit: 'binary', maxLength: 80 }), fc.string({ maxLength: 260 }))
 
   test('whatever names are accepted, the folder and the file lie inside the store and not in its control folder', async () => {
-    const tried = 0
+    let tried = 0
     let accepted = 0
     const control = listTree(join(root, '.plainkeep')).filter((line) => line.startsWith('format'))
     await fc.assert(
       fc.asyncProperty(name, fc.option(name), name, async (workspace, plugin, key) => {
-        accepted += 1
-        const value = `value ${accepted}`
+        tried += 1
+        const value = `value ${tried}`
         const target = nameScope(workspace, plugin)
         if (target === undefined || !(await trySet(target, key, value))) return
         accepted += 1
