@@ -13,6 +13,7 @@ import { findFlaws } from '../setup/check-store.js'
 import { type Fault, FaultyFileSystem } from '../setup/faulty-fs.js'
 
 const ROOT = '/data'
+
 /** Longer than a busy machine may keep the event loop from going round. */
 const OPTIONS = { lockTimeout: 7000 }
 
@@ -121,6 +122,7 @@ const SCENARIOS: readonly Scenario[] = [
     prepare: prepareSome,
     begin: ({ open }) => open(),
     act: ({ set }, storage) => set(storage, 'old', 'old 2'),
+    isLong: true,
   },
   {
     name: 'overwriting a value',

@@ -1,0 +1,307 @@
+/**
+ * Each hole in the protocol of claims, as a behaviour: a process is held at one call, looked up or not, while another
+ * takes the store over, and goes on afterwards.
+ */
+
+import fs, { cpSync, existsSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, expect, test } from 'vitest'
+import { checkStore } from '../setup/check-store.js'
+import type { DiskCall } from '../setup/staged-disk.js'
+import { type Machine, makeMachine, type StoreProcess } from '../setup/store-process.js'
+
+let machine: Machine
+
+beforeEach(() => {
+  machine = makeMachine()
+})
+
+/** Holds the first call that is meant, after its lookup if `isLookedUp`, until `release`. */
+function hold(process: StoreProcess, isMeant: (call: DiskCall) => boolean, isLookedUp = false): Held {
+  let reach = (): void => undefined
+  let release = (): void => undefined
+  const reached = new Promise<void>((resolve) => {
+    reach = resolve
+  })
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  let isHeld = false
+  process.disk.intercept = async (call, perform) => {
+    if (!isHeld && isMeant(call)) {
+      isHeld = true
+      if (isLookedUp) call.pin()
+      reach()
+      await released
+    }
+    return perform()
+  }
+  return { reached, release: () => release() }
+}
+
+interface Held {
+  readonly reached: Promise<void>
+  release(): void
+}
+
+/** A call that failed though it was done, the first time that it is meant. */
+function loseReply(process: StoreProcess, operation: string, code: string): () => boolean {
+  let isLost = false
+  process.disk.intercept = async (call, perform) => {
+    const result = await perform()
+    if (isLost || call.operation !== operation || !call.paths.some((path) => path.includes('.plainkeep/')))
+      return result
+    isLost = true
+    throw Object.assign(new Error(`${code}: the reply was lost`), { code })
+  }
+  return () => isLost
+}
+
+const publishing = ({ operation, paths }: DiskCall): boolean =>
+  operation === 'rename' && paths[1]?.endsWith('/default/shared/a') === true
+const appending = ({ operation, bytes }: DiskCall): boolean => operation === 'write' && bytes?.[0] === 0x70
+
+/** An owner that has set `a`, so that the next set is one group of an owner. */
+async function startOwner(): Promise<StoreProcess> {
+  const owner = await machine.start().open()
+  await owner.set('a', 'first')
+  return owner
+}
+
+/** Takes the store over, whoever lives, and sets `a`. */
+async function takeOver(value = 'later'): Promise<StoreProcess> {
+  machine.lockState = () => 'stale'
+  const taker = await machine.start().open()
+  await taker.set('a', value)
+  machine.lockState = () => undefined
+  return taker
+}
+
+/** A write of one who was fenced: the other published it, or nobody can tell any more. */
+async function fencedOrDone(write: Promise<unknown>): Promise<void> {
+  const [{ status, ...outcome }] = await Promise.allSettled([write])
+  if (status === 'rejected') expect(outcome).toMatchObject({ reason: { code: 'FENCED', outcome: 'unknown' } })
+}
+
+/** What a new process finds, after all others have closed. */
+async function finish(expected: string, ...others: readonly StoreProcess[]): Promise<void> {
+  for (const other of others) await other.close()
+  const last = await machine.start().open()
+  expect(await last.get('a')).toBe(expected)
+  const { revision } = await last.set('last', 'one')
+  expect(revision).toBeGreaterThan(1)
+  await last.close()
+  await checkStore(machine.root, fs)
+}
+
+test('an append through a descriptor that was opened before the fence commits nothing', async () => {
+  const owner = await startOwner()
+  const held = hold(owner, appending)
+  const write = owner.set('a', 'stale')
+  await held.reached
+  const taker = await takeOver()
+  held.release()
+  await expect(write).rejects.toMatchObject({ code: 'FENCED', outcome: 'unknown' })
+  expect(await taker.get('a')).toBe('later')
+  await finish('later', owner, taker)
+})
+
+test('a publication that looked its folders up before the fence finds them removed', async () => {
+  const owner = await startOwner()
+  const held = hold(owner, publishing, true)
+  const write = owner.set('a', 'seen')
+  await held.reached
+  const taker = await takeOver()
+  held.release()
+  await fencedOrDone(write)
+  expect(await taker.get('a')).toBe('later')
+  await finish('later', owner, taker)
+})
+
+test('a file that lands in a fenced work folder late is removed before the taker is owner', async () => {
+  const owner = await startOwner()
+  const held = hold(
+    owner,
+    ({ operation, paths }) => operation === 'createFile' && /\/s\d+$/.test(paths[0] ?? ''),
+    true,
+  )
+  const write = owner.set('a', 'staged late')
+  await held.reached
+  machine.lockState = () => 'stale'
+  const taker = await machine.start().open()
+  const stopped = hold(
+    taker,
+    ({ operation, paths }) => operation === 'removeFolder' && /\.s\d+$/.test(paths[0] ?? ''),
+  )
+  const later = taker.set('a', 'later')
+  await stopped.reached
+  held.release()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  stopped.release()
+  await later
+  machine.lockState = () => undefined
+  await fencedOrDone(write)
+  expect(await taker.get('a')).toBe('later')
+  await finish('later', owner, taker)
+})
+
+test('names of work folders never come back', async () => {
+  const seen = new Set<string>()
+  for (let round = 0; round < 5; round += 1) {
+    const process = await startOwner()
+    const names = readdirSync(join(machine.root, '.plainkeep')).filter((name) => name.startsWith('w'))
+    for (const name of names) expect(seen).not.toContain(name)
+    for (const name of names) seen.add(name)
+    await process.close()
+  }
+  expect(seen.size).toBe(5)
+})
+
+test('a takeover that dies at any call is done again by the next', async () => {
+  for (let count = 1, isDone = false; !isDone; count += 1) {
+    rmSync(join(machine.root, 'default'), { recursive: true, force: true })
+    rmSync(join(machine.root, '.plainkeep'), { recursive: true, force: true })
+    const owner = await startOwner()
+    const held = hold(owner, publishing)
+    void owner.commit({ a: 'dead', b: 'dead' })
+    await held.reached
+    owner.crash()
+    const taker = machine.start()
+    let left = count
+    await new Promise<void>((resolve) => {
+      taker.disk.intercept = (_, perform) => {
+        left -= 1
+        if (left > 0) return perform()
+        taker.crash()
+        resolve()
+        return new Promise(() => undefined)
+      }
+      void taker.open().then(() => {
+        isDone = true
+        resolve()
+      })
+    })
+    if (isDone) taker.crash()
+    const next = await machine.start().open()
+    expect([await next.get('a'), await next.get('b')], `after ${count} calls`).toEqual(['dead', 'dead'])
+    await finish('dead', next)
+  }
+}, 60_000)
+
+test('of two that take over at once one is owner, and the other after it', async () => {
+  const owner = await startOwner()
+  owner.crash()
+  const takers = await Promise.all([machine.start().open(), machine.start().open()])
+  const receipts = await Promise.all(takers.map((taker, index) => taker.set(`taker-${index}`, 'here')))
+  expect(receipts.map(({ revision }) => revision).sort()).toEqual([2, 3])
+  await finish('first', ...takers)
+})
+
+test('a taker that is paused in the middle of its recovery publishes nothing when it goes on', async () => {
+  const owner = await startOwner()
+  const held = hold(owner, publishing)
+  void owner.set('a', 'recovered')
+  await held.reached
+  owner.crash()
+  const paused = machine.start()
+  const stopped = hold(paused, publishing, true)
+  const opening = paused.open()
+  await stopped.reached
+  const taker = await takeOver()
+  stopped.release()
+  await opening
+  expect(await taker.get('a')).toBe('later')
+  await finish('later', taker, paused)
+})
+
+test('the judgement that one claim is stale takes the next number or nothing', async () => {
+  const owner = await startOwner()
+  machine.lockState = () => 'stale'
+  const late = await machine.start().open()
+  const held = hold(late, ({ operation }) => operation === 'link')
+  const write = late.set('late', 'retried')
+  await held.reached
+  machine.lockState = () => undefined
+  await owner.close()
+  const next = await startOwner()
+  held.release()
+  await next.set('a', 'still owner')
+  await next.close()
+  await write
+  const numbers = late.disk.log
+    .filter((line) => line.startsWith('link'))
+    .map((line) => Number(/\d+$/.exec(line)))
+  expect(numbers.slice(0, 2)).toEqual([2, 3])
+  await finish('still owner', late)
+})
+
+test('an old work folder that a power cut brings back is emptied, and its journal changes nothing', async () => {
+  const owner = await startOwner()
+  const control = join(machine.root, '.plainkeep')
+  const name = readdirSync(control).find((each) => each.startsWith('w')) as string
+  const copy = join(machine.root, '..', `${name}-copy`)
+  cpSync(join(control, name), copy, { recursive: true })
+  await owner.set('a', 'newer')
+  await owner.close()
+  cpSync(copy, join(control, name), { recursive: true })
+  rmSync(copy, { recursive: true })
+  machine.reboot()
+  const next = await machine.start().open()
+  await next.set('b', 'anew')
+  expect(existsSync(join(control, name))).toBe(false)
+  await finish('newer', next)
+})
+
+test('late calls by path outside the work folder leave the keys alone', async () => {
+  const owner = await startOwner()
+  const held = hold(
+    owner,
+    ({ operation, paths }) => operation === 'unlink' && /\/d\d+$/.test(paths[0] ?? ''),
+    true,
+  )
+  const removal = owner.delete('a')
+  await held.reached
+  const taker = await takeOver('anew')
+  held.release()
+  expect((await removal).results[0]?.existed).toBe(true)
+  expect(await taker.get('a')).toBe('anew')
+  await finish('anew', owner, taker)
+})
+
+test.each([
+  ['link', 'EEXIST'],
+  ['rename', 'ENOENT'],
+  ['unlink', 'ENOENT'],
+  ['removeFolder', 'ENOENT'],
+])('a %s that was done and is answered %s is taken for done', async (operation, code) => {
+  const owner = await startOwner()
+  owner.crash()
+  const taker = machine.start()
+  const wasLost = loseReply(taker, operation, code)
+  await taker.open()
+  await taker.set('a', 'done')
+  expect(await taker.get('a')).toBe('done')
+  await taker.delete('a')
+  await taker.set('a', 'again')
+  await taker.close()
+  expect(wasLost()).toBe(true)
+  await finish('again')
+})
+
+test('a scope on another filesystem is refused before anything is written', async () => {
+  const owner = await startOwner()
+  owner.disk.intercept = async (call, perform) => {
+    if (call.operation === 'rename' && call.paths[1]?.includes('/plugins/')) {
+      throw Object.assign(new Error('EXDEV: cross-device link'), { code: 'EXDEV' })
+    }
+    return perform()
+  }
+  const scope = { workspace: 'default', plugin: 'elsewhere' }
+  const change = { scope, key: 'a', value: Buffer.from('value') }
+  await expect(owner.engine.commit({ changes: [change] })).rejects.toMatchObject({
+    code: 'IO_ERROR',
+    outcome: 'none',
+  })
+  await owner.set('a', 'here')
+  await finish('here', owner)
+})
