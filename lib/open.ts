@@ -38,8 +38,9 @@ export interface StorageLimits {
 /**
  * Opens the store in a folder, which is made if it is missing. What a dead process committed there is recovered.
  *
- * Rejects with `INVALID_OPTION`, with `UNSUPPORTED_FORMAT` for a store of a later version, with `CORRUPT_JOURNAL`, and
- * with `ACCESS_DENIED`, `DISK_FULL` or `IO_ERROR` where the folder cannot be one. A store on a read-only filesystem
+ * Rejects with `INVALID_OPTION`, with `UNSUPPORTED_FORMAT` for a store of a later version, with `CORRUPT_JOURNAL`, with
+ * `ACCESS_DENIED`, `DISK_FULL` or `IO_ERROR` where the folder cannot be one, and with `LOCK_TIMEOUT` if others keep it
+ * from being recovered. A store on a read-only filesystem
  * opens for reading.
  */
 export async function openStorage(path: string, options: StorageOptions = {}): Promise<Storage> {

@@ -1,5 +1,5 @@
 /**
- * A key as the name of its file, and back. Section 2.1 of the design has the rules, and the code cites them by number.
+ * A key as the name of its file, and back. docs/format.md has the rules, and the code cites them by number.
  *
  * Definitions. A *name* is a *text* and, if the key has capitals, a *suffix*: `~` and a number in hex. A *cased letter*
  * is a kept code point with a capital and a small form.

@@ -5,7 +5,8 @@
  * J2  Revisions in a journal follow one another without a gap, from its first mark on.
  * J3  Space is made with zeros before a record is written there, so that a record that was written is all there
  *     but for a power cut, and a flush of it changes no metadata.
- * J4  A journal whose name says a revision was complete up to it when it got the name; less is damage.
+ * J4  A journal whose name says a revision was complete up to it when it got the name: less is damage, and what lies
+ *     behind it was appended late, by a fenced owner, and is no commit.
  */
 
 import { randomBytes } from 'node:crypto'

@@ -1,19 +1,7 @@
 /**
  * The journal's bytes: a header, then records, each of them valid as a whole or not at all. No I/O.
  *
- * All numbers are little-endian. Offsets are in bytes from the start of the header or record.
- *
- * header, 64 bytes: 0 magic `plainkj1` · 8 u32 format 1 · 12 u32 salt · 16 the session, 16 bytes, zeros if unknown ·
- *   32 u32 CRC-32 of bytes 0 to 31 · 36 zeros
- * record, begins at a multiple of 8: 0 u32 magic `pkr1` · 4 u32 CRC-32 of bytes 8 to the end, begun with the
- *   header's salt · 8 u32 length of the record · 12 u32 kind: 1 commits, 2 mark · 16 u64 revision: of the first
- *   commit; of the last one before a mark · 24 u64 time · 32 u64 number of commits; revision known synced for a
- *   mark · 40 the commits
- * commit: u16 length of the writer's name, 0xffff for none · u32 number of changes · the name · the changes
- * change: u8 kind: 0 delete, 1 set with its bytes, 2 set by its staged file, 3 superseded in the same group ·
- *   u8 zero · u16 key, u16 workspace, u16 plugin: lengths, 0xffff for no plugin · u64 time · u32 number of the
- *   staged or removed file · u32 size · u32 CRC-32 of the value · u64 time of the file that a delete removes · the key,
- *   the workspace, the plugin · the bytes (kind 1)
+ * docs/format.md has every offset; all numbers are little-endian.
  */
 
 import { crc32 } from 'node:zlib'

@@ -73,10 +73,12 @@ function scopeOf(storage: Storage): Scope {
 
 const text = (length: number, seed: string): string => seed.repeat(length / seed.length)
 
+const LARGE = text(70 * 1024, 'large 1.')
+
 async function prepareSome({ open, set }: World): Promise<void> {
   const storage = await open()
   for (const key of ['old', 'other', 'third']) await set(storage, key, `${key} 1`)
-  await set(storage, 'large', text(70 * 1024, 'large 1.'))
+  await set(storage, 'large', LARGE)
   await storage.close()
 }
 
@@ -116,6 +118,7 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'setting the first key of a scope',
     begin: ({ open }) => open(),
     act: ({ set }, storage) => set(storage, 'new', 'new 1'),
+    isLong: true,
   },
   {
     name: 'taking the store and overwriting a value',
@@ -191,13 +194,53 @@ describe.each(SCENARIOS)('when a call fails while $name', (scenario) => {
   })
 })
 
+/** What reads a store that holds what `prepareSome` sets, and its answer. */
+const READS: Readonly<Record<string, readonly [(storage: Storage) => Promise<unknown>, unknown]>> = {
+  'getting a value': [(storage) => scopeOf(storage).get('old', 'text'), 'old 1'],
+  'getting a value of 70 KiB': [(storage) => scopeOf(storage).get('large', 'text'), LARGE],
+  'finding no value': [(storage) => scopeOf(storage).find('none'), undefined],
+  'reading an entry': [async (storage) => (await scopeOf(storage).entry('old'))?.size, 5],
+  'asking whether a key is there': [(storage) => scopeOf(storage).has('old'), true],
+  'listing keys': [(storage) => scopeOf(storage).keys(), ['large', 'old', 'other', 'third']],
+  'measuring a scope': [(storage) => scopeOf(storage).usage(), { keys: 4, bytes: LARGE.length + 19 }],
+  'listing plugins': [(storage) => storage.workspace().plugins(), ['acme/weather']],
+  'listing workspaces': [(storage) => storage.workspaces(), ['default']],
+}
+
+describe.each(Object.keys(READS))('when a call fails while %s', (name) => {
+  test('the answer is the right one, or an error that is not about a missing key', async () => {
+    const [read, answer] = READS[name] as (typeof READS)[string]
+    const { fs } = await prepare({ name, prepare: prepareSome, act: async () => undefined })
+    const disk = new FaultyFileSystem(fs)
+    const storage = await openStorage(ROOT, { ...OPTIONS, fs: disk.fs })
+    for (const [code, wanted] of Object.entries(CODES)) {
+      for (let after = 0, failures = 1; failures > 0; after += 1) {
+        disk.fail({ code, after, isLasting: after % 2 === 0 })
+        const found = await read(storage).catch((error: unknown) => error)
+        failures = disk.failures
+        disk.heal()
+        if (found instanceof Error) expect(found).toMatchObject({ name: 'StorageError', code: wanted })
+        else expect(found, `${code} in call ${after}`).toEqual(answer)
+        expect(await read(storage), `after ${code} in call ${after}`).toEqual(answer)
+      }
+    }
+    await storage.close()
+    expect(findFlaws(ROOT, fs)).toEqual([])
+  })
+})
+
+/** Each call fails with each code, once and from then on; and each is done once, and reported as failed. */
 function listFaults(count: number, isLong: boolean): Fault[] {
   const codes = Object.keys(CODES)
-  return Array.from({ length: count }, (_, after) => after).flatMap((after) =>
-    codes
-      .filter((_, index) => !isLong || index === after % codes.length)
-      .flatMap((code) => [false, true].map((isLasting) => ({ code, after, isLasting }))),
-  )
+  return Array.from({ length: count }, (_, after) => after).flatMap((after) => {
+    const turn = codes[after % codes.length] as string
+    return [
+      ...codes
+        .filter((code) => !isLong || code === turn)
+        .flatMap((code) => [false, true].map((isLasting) => ({ code, after, isLasting }))),
+      { code: turn, after, isLasting: false, isReplyLost: true },
+    ]
+  })
 }
 
 interface Prepared {
@@ -392,9 +435,9 @@ class Run {
   }
 
   #complain(problem: string): void {
-    const { code, after, isLasting } = this.#fault
+    const { code, after, isLasting, isReplyLost } = this.#fault
     const call = this.#calls[after] ?? '?'
-    const when = isLasting ? ' and all after it' : ''
+    const when = `${isLasting ? ' and all after it' : ''}${isReplyLost ? ' that was done' : ''}`
     this.#problems.push(
       `${code} in call ${after} (${call.replaceAll(/[0-9a-f]{24}/g, '…')})${when}: ${problem}`,
     )

@@ -86,6 +86,8 @@ export class Simulation {
     for (let index = 0; index < PROCESSES; index += 1) this.#start()
     while (this.#problems.length === 0 && !this.#isOver()) await this.#step()
     if (this.#problems.length === 0) await this.#checkEnd()
+    for (const { isDead, process } of this.#actors) if (isDead) process.crash()
+    this.#machine.scrap()
     return this.#problems
   }
 

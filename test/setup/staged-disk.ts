@@ -27,7 +27,7 @@ export class StagedDisk implements Disk {
   intercept: Interceptor | undefined
   /** Every call so far, as `rename /a /b`. */
   readonly log: string[] = []
-  readonly #disk: Disk
+  #disk: Disk
   readonly #pin: Pin
 
   constructor(disk: Disk, pin: Pin) {
@@ -35,32 +35,39 @@ export class StagedDisk implements Disk {
     this.#pin = pin
   }
 
+  /** Nothing that this process still does reaches the disk, and no call returns. */
+  disconnect(): void {
+    this.intercept = () => new Promise(() => {})
+    this.#disk = this
+    this.log.length = 0
+  }
+
   readFile(path: string): Awaitable<Uint8Array | undefined> {
-    return this.#call('readFile', [path], (at) => this.#disk.readFile(at))
+    return this.#call('readFile', [path], (disk, at) => disk.readFile(at))
   }
 
   readFileAndStat(path: string): Awaitable<{ bytes: Uint8Array; stat: FileStat } | undefined> {
-    return this.#call('readFileAndStat', [path], (at) => this.#disk.readFileAndStat(at))
+    return this.#call('readFileAndStat', [path], (disk, at) => disk.readFileAndStat(at))
   }
 
   stat(path: string): Awaitable<FileStat | undefined> {
-    return this.#call('stat', [path], (at) => this.#disk.stat(at))
+    return this.#call('stat', [path], (disk, at) => disk.stat(at))
   }
 
   isWritable(folder: string): Awaitable<boolean> {
-    return this.#call('isWritable', [folder], (at) => this.#disk.isWritable(at))
+    return this.#call('isWritable', [folder], (disk, at) => disk.isWritable(at))
   }
 
   listNames(folder: string): Awaitable<string[] | undefined> {
-    return this.#call('listNames', [folder], (at) => this.#disk.listNames(at))
+    return this.#call('listNames', [folder], (disk, at) => disk.listNames(at))
   }
 
   listKind(folder: string, kind: FileKind): Awaitable<string[] | undefined> {
-    return this.#call('listKind', [folder], (at) => this.#disk.listKind(at, kind))
+    return this.#call('listKind', [folder], (disk, at) => disk.listKind(at, kind))
   }
 
   createFile(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<FileStat> {
-    return this.#call('createFile', [path], (at) => this.#disk.createFile(at, bytes, options), bytes)
+    return this.#call('createFile', [path], (disk, at) => disk.createFile(at, bytes, options), bytes)
   }
 
   openFile(path: string): Awaitable<WritableFile> {
@@ -69,36 +76,36 @@ export class StagedDisk implements Disk {
       sync: () => this.#call('sync', [path], () => file.sync()),
       close: () => file.close(),
     })
-    const opened = this.#call('openFile', [path], (at) => this.#disk.openFile(at))
+    const opened = this.#call('openFile', [path], (disk, at) => disk.openFile(at))
     return opened instanceof Promise ? opened.then(stage) : stage(opened)
   }
 
   makeFolder(path: string, mode: number): Awaitable<void> {
-    return this.#call('makeFolder', [path], (at) => this.#disk.makeFolder(at, mode))
+    return this.#call('makeFolder', [path], (disk, at) => disk.makeFolder(at, mode))
   }
 
   rename(from: string, to: string): Awaitable<void> {
-    return this.#call('rename', [from, to], (source, target) => this.#disk.rename(source, target))
+    return this.#call('rename', [from, to], (disk, source, target) => disk.rename(source, target))
   }
 
   link(existing: string, path: string): Awaitable<void> {
-    return this.#call('link', [existing, path], (source, target) => this.#disk.link(source, target))
+    return this.#call('link', [existing, path], (disk, source, target) => disk.link(source, target))
   }
 
   unlink(path: string): Awaitable<void> {
-    return this.#call('unlink', [path], (at) => this.#disk.unlink(at))
+    return this.#call('unlink', [path], (disk, at) => disk.unlink(at))
   }
 
   removeFolder(path: string): Awaitable<void> {
-    return this.#call('removeFolder', [path], (at) => this.#disk.removeFolder(at))
+    return this.#call('removeFolder', [path], (disk, at) => disk.removeFolder(at))
   }
 
   syncFile(path: string): Awaitable<boolean> {
-    return this.#call('syncFile', [path], (at) => this.#disk.syncFile(at))
+    return this.#call('syncFile', [path], (disk, at) => disk.syncFile(at))
   }
 
   syncFolder(path: string): Awaitable<boolean> {
-    return this.#call('syncFolder', [path], (at) => this.#disk.syncFolder(at))
+    return this.#call('syncFolder', [path], (disk, at) => disk.syncFolder(at))
   }
 
   watchFolder(folder: string, onChange: () => void): { close(): void } {
@@ -108,16 +115,17 @@ export class StagedDisk implements Disk {
   #call<T>(
     operation: Operation,
     paths: readonly string[],
-    body: (source: string, target: string) => Awaitable<T>,
+    body: (disk: Disk, source: string, target: string) => Awaitable<T>,
     bytes?: Uint8Array,
   ): Awaitable<T> {
     this.log.push([operation, ...paths].join(' '))
+    const disk = this.#disk
     let [source = '', target = ''] = paths
-    if (this.intercept === undefined) return body(source, target)
+    if (this.intercept === undefined) return body(disk, source, target)
     const pin = (): void => {
       source = this.#pin(source)
       if (paths.length > 1) target = this.#pin(target)
     }
-    return this.intercept({ operation, paths, bytes, pin }, async () => body(source, target)) as Promise<T>
+    return this.intercept({ operation, paths, bytes, pin }, async () => body(disk, source, target)) as Promise<T>
   }
 }

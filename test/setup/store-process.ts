@@ -20,11 +20,15 @@ import { type Pin, StagedDisk } from './staged-disk.js'
 /** The scope that tests write to unless they need several. */
 export const SCOPE: ScopeId = { workspace: 'default' }
 
+const NO_DISK = {} as Disk
+const HELD = (): undefined => undefined
+const CLOCK = (): number => Date.now()
+
 /** The machine that the processes of a test share: its boot, its clock, who is dead, and what the lock says. */
 export class Machine {
   readonly root: string
   readonly layout: Layout
-  readonly disk: Disk
+  disk: Disk
   readonly pin: Pin
   /** What the lock tells everybody who asks; `undefined` is held, `stale` gives the store to everybody. */
   lockState: () => ReturnType<Lock['tryAcquire']> = () => undefined
@@ -45,6 +49,13 @@ export class Machine {
   reboot(): void {
     for (let pid = 1; pid <= this.#lastPid; pid += 1) this.#dead.add(pid)
     this.#boots += 1
+  }
+
+  /** Lets go of all memory, though dead processes are never forgotten by the engine. */
+  scrap(): void {
+    this.disk = NO_DISK
+    this.lockState = HELD
+    this.nowMs = this.wallMs = CLOCK
   }
 
   /** A new process, which has not opened the store yet. */
@@ -111,13 +122,8 @@ export class StoreProcess {
 
   /** From now on nothing that it does reaches the disk, no call returns, and others know that it is gone. */
   crash(): void {
-    this.freeze()
+    this.disk.disconnect()
     this.#machine.bury(this.pid)
-  }
-
-  /** The same, but others take it for alive. */
-  freeze(): void {
-    this.disk.intercept = () => new Promise(() => {})
   }
 
   /** Sets one key in `SCOPE`. */
