@@ -126,6 +126,8 @@ export class StagedDisk implements Disk {
       source = this.#pin(source)
       if (paths.length > 1) target = this.#pin(target)
     }
-    return this.intercept({ operation, paths, bytes, pin }, async () => body(disk, source, target)) as Promise<T>
+    return this.intercept({ operation, paths, bytes, pin }, async () =>
+      body(disk, source, target),
+    ) as Promise<T>
   }
 }

@@ -1,8 +1,9 @@
-import fs, { cpSync, mkdtempSync, readFileSync, rmSync, utimesSync } from 'node:fs'
+import fs, { cpSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { host } from '../../lib/disk/host.js'
 import { openStorage } from '../../lib/index.js'
 import { checkStore } from '../setup/check-store.js'
 
@@ -14,7 +15,38 @@ test('a store of format 1, as a power cut left it, is recovered and read', async
   cpSync(join(fixture, 'store'), root, { recursive: true })
   // Version control keeps no times, and recovery asks whether a file is older than a commit.
   for (const key of ['shared_config', 'gone']) utimesSync(join(root, 'default/shared', key), 0, 0)
-  const manifest = JSON.parse(readFileSync(join(fixture, 'manifest.json'), 'utf8')) as Record<string, string>
+  const manifest = JSON.parse(readFileSync(join(fixture, 'manifest.json'), 'utf8')) as Values
+  await expectValues(root, manifest)
+  rmSync(folder, { recursive: true })
+})
+
+// Only where the system says so is another boot's process known to be dead.
+test.skipIf(host.identity.boot === '')(
+  'a store of format 1 whose owner died in the middle of a group is recovered and read',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'plainkeep-golden-'))
+    const root = join(folder, 'store')
+    cpSync(join(fixture, 'store-of-a-dead-owner'), root, { recursive: true })
+    const manifest = readFileSync(join(fixture, 'manifest-of-a-dead-owner.json'), 'utf8')
+    const { times, values } = JSON.parse(manifest) as { times: Record<string, string>; values: Values }
+    for (const [path, time] of Object.entries(times)) {
+      const seconds = Number(BigInt(time) / 1000n) / 1e6 // as the store itself sets them, in whole microseconds
+      utimesSync(join(root, path), seconds, seconds)
+    }
+    const claim = join(root, '.plainkeep/c2')
+    const record = JSON.parse(readFileSync(claim, 'utf8')) as { owner: object }
+    const owner = { ...record.owner, machine: host.identity.machine } // an earlier boot of this machine
+    writeFileSync(claim, JSON.stringify({ ...record, owner }))
+    await expectValues(root, values)
+    rmSync(folder, { recursive: true })
+  },
+)
+
+/** Values in base64 by workspace, plugin and key. */
+type Values = Readonly<Record<string, string>>
+
+/** A store holds these values and no others, and takes a new one. */
+async function expectValues(root: string, expected: Values): Promise<void> {
   const storage = await openStorage(root)
   const found: Record<string, string> = {}
   for (const workspace of await storage.workspaces()) {
@@ -27,10 +59,9 @@ test('a store of format 1, as a power cut left it, is recovered and read', async
       }
     }
   }
-  expect(Object.keys(found).sort()).toEqual(Object.keys(manifest).sort())
-  expect(Object.keys(manifest).filter((place) => found[place] !== manifest[place])).toEqual([])
+  expect(Object.keys(found).sort()).toEqual(Object.keys(expected).sort())
+  expect(Object.keys(expected).filter((place) => found[place] !== expected[place])).toEqual([])
   await storage.workspace().shared.set('new', 'value')
   await storage.close()
   await checkStore(root, fs)
-  rmSync(folder, { recursive: true })
-})
+}
