@@ -238,7 +238,7 @@ export class Committer {
     }
     const isFenced =
       this.#owned !== undefined && !(await isStanding(this.#site, this.#owned.claim).catch(() => true))
-    if (this.#isClosing && !isFenced) this.#closeFailure ??= error
+    if (this.#isClosing && !isFenced && this.#broken === undefined) this.#closeFailure ??= error
     this.#drop()
   }
 

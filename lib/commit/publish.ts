@@ -2,8 +2,8 @@
  * Publishing: a key changes by one rename, from the work folder to the key or from the key to the work folder.
  *
  * P1  Only after the flush of the record that names the change.
- * P2  `ENOENT` is a missing scope folder, a missing key, a work folder that lost its name, or the reply of a call that
- *     was done all the same; which one is looked up.
+ * P2  An error may be the reply of a call that was done all the same, and `ENOENT` a missing scope folder, a missing key
+ *     or a work folder that lost its name; which one is looked up.
  */
 
 import type { ScopeId } from '../base/scope-id.js'
@@ -29,7 +29,7 @@ async function publishSet(site: Site, staged: string, change: RecordedChange): P
   const path = site.layout.keyPath(change.scope, change.key)
   return renameSurely(site, [staged, path], async () => {
     if ((await site.disk.stat(staged)) !== undefined) {
-      await makeScopeFolders(site, change.scope)
+      await makeScopeFolders(site, change.scope).catch(() => undefined) // the rename's own error is the one to tell
       return undefined
     }
     return (await site.disk.stat(path))?.time === change.time ? 'published' : 'gone'
@@ -55,7 +55,7 @@ async function publishDelete(
   return published
 }
 
-/** Renames. Where that is answered by `ENOENT`, `explain` looks what it means (P2); if nothing, it is tried again. */
+/** Renames. Where that fails, `explain` looks what came of it (P2); if nothing, and something was missing, once more. */
 async function renameSurely(
   site: Site,
   [from, to]: readonly [string, string],
@@ -66,9 +66,10 @@ async function renameSurely(
       await site.disk.rename(from, to)
       return 'published'
     } catch (error) {
-      const meaning = isErrorCode(error, 'ENOENT') ? await explain() : undefined
-      if (meaning !== undefined) return meaning
-      if (!isErrorCode(error, 'ENOENT') || attempt === ATTEMPTS) throw error
+      const isMissing = isErrorCode(error, 'ENOENT')
+      const meaning = await explain()
+      if (meaning === 'published' || (isMissing && meaning === 'gone')) return meaning
+      if (!isMissing || attempt === ATTEMPTS) throw error
     }
   }
 }

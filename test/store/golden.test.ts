@@ -30,8 +30,9 @@ test.skipIf(host.identity.boot === '')(
     const manifest = readFileSync(join(fixture, 'manifest-of-a-dead-owner.json'), 'utf8')
     const { times, values } = JSON.parse(manifest) as { times: Record<string, string>; values: Values }
     for (const [path, time] of Object.entries(times)) {
-      const seconds = Number(BigInt(time) / 1000n) / 1e6 // as the store itself sets them, in whole microseconds
+      const seconds = (Number(BigInt(time) / 1000n) + 0.5) / 1e6 // the call cuts it to whole microseconds
       utimesSync(join(root, path), seconds, seconds)
+      expect(fs.statSync(join(root, path), { bigint: true }).mtimeNs).toBe(BigInt(time))
     }
     const claim = join(root, '.plainkeep/c2')
     const record = JSON.parse(readFileSync(claim, 'utf8')) as { owner: object }
