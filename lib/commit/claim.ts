@@ -51,6 +51,8 @@ interface ClaimRecord {
 export interface ControlNames {
   /** The highest number that was ever claimed, as far as can be seen. */
   readonly top: number
+  /** The number of the next claim: above every claim and every fence that can be seen. */
+  readonly next: number
   readonly claims: readonly number[]
   readonly released: ReadonlySet<number>
   readonly work: readonly (ControlName & { kind: 'work' })[]
@@ -69,7 +71,9 @@ export async function readControlNames(site: Site): Promise<ControlNames> {
   const kept = names
     .filter((name) => name.kind === 'kept')
     .sort((left, right) => left.revision - right.revision)
-  return { top: Math.max(0, ...claims, ...released), claims, released, work, kept }
+  const top = Math.max(0, ...claims, ...released)
+  const next = Math.max(top, ...work.map(({ fencedBy }) => fencedBy ?? 0)) + 1
+  return { top, next, claims, released, work, kept }
 }
 
 /** What `c<N>` holds; undefined if it is not there. */

@@ -96,7 +96,7 @@ async function claimNext(
 ): Promise<Claim | 'later' | 'swept'> {
   if (place === undefined || findWorkFolder(names, place.folder) === undefined) return 'swept'
   if (waiting.mayFollow(names.top) && (await turn.hasCome(names))) {
-    const claim = { number: names.top + 1, ...place }
+    const claim = { number: names.next, ...place }
     return (await tryClaim(site, claim.number, claim.path)) ? claim : 'later'
   }
   await waiting.sleep(POLL_MS * (1 + Math.random()))
