@@ -57,7 +57,7 @@ export async function commitGroup(
   let outcome: WriteOutcome = 'none'
   try {
     const firstStaged = owned.stage.lastStaged + 1
-    const staged = await stageGroup(site, owned.stage, group)
+    const staged = await stageGroup(site, owned.stage, tools.publisher, group)
     if (!Array.isArray(staged)) return { again: staged.fenced, isFenced: true }
     if (!(await journalGroup(tools, staged, firstStaged))) return SETTLED
     outcome = 'unknown'
@@ -180,11 +180,19 @@ async function endFenced(
 async function isInPlace(site: Site, staged: readonly StagedCommit[]): Promise<boolean> {
   for (const { pending, results } of staged) {
     for (const [index, { version }] of results.entries()) {
-      const present = await site.disk.stat(pending.paths[index] as string)
-      if (version !== undefined && present !== undefined && encodeVersion(present) === version) return true
+      const value = pending.request.changes[index]?.value
+      if (version === undefined || value === undefined) continue
+      const present = await site.disk.readFileAndStat(pending.paths[index] as string)
+      // A version alone could be another owner's, who took the same time from the same journal.
+      if (present !== undefined && encodeVersion(present.stat) === version && isSame(present.bytes, value))
+        return true
     }
   }
   return false
+}
+
+function isSame(left: Uint8Array, right: Uint8Array): boolean {
+  return Buffer.compare(left, right) === 0
 }
 
 function settle(

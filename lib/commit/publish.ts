@@ -6,6 +6,7 @@
  *     or a work folder that lost its name; which one is looked up.
  */
 
+import { crc32 } from 'node:zlib'
 import type { ScopeId } from '../base/scope-id.js'
 import { isErrorCode } from '../disk/disk.js'
 import { deletedName, stagedName } from '../disk/layout.js'
@@ -25,15 +26,24 @@ export async function publishChange(site: Site, folder: string, change: Recorded
   return 'published'
 }
 
-async function publishSet(site: Site, staged: string, change: RecordedChange): Promise<Published> {
+type SetChange = RecordedChange & { readonly kind: 'set' }
+
+async function publishSet(site: Site, staged: string, change: SetChange): Promise<Published> {
   const path = site.layout.keyPath(change.scope, change.key)
   return renameSurely(site, [staged, path], async () => {
     if ((await site.disk.stat(staged)) !== undefined) {
       await makeScopeFolders(site, change.scope).catch(() => undefined) // the rename's own error is the one to tell
       return undefined
     }
-    return (await site.disk.stat(path))?.time === change.time ? 'published' : 'gone'
+    return (await isAt(site, path, change)) ? 'published' : 'gone'
   })
+}
+
+/** Whether a file holds what was recorded: its time alone could be another owner's, who took the same. */
+async function isAt(site: Site, path: string, { time, value }: SetChange): Promise<boolean> {
+  if ((await site.disk.stat(path))?.time !== time) return false
+  const present = await site.disk.readFileAndStat(path)
+  return present?.stat.time === time && present.stat.size === value.size && crc32(present.bytes) === value.crc
 }
 
 async function publishDelete(

@@ -4,8 +4,9 @@ import { diskError, type WriteOutcome } from '../base/errors.js'
 import { INLINE_BYTES, YIELD_MS } from '../base/limits.js'
 import { isErrorCode } from '../disk/disk.js'
 import { stagedName } from '../disk/layout.js'
-import type { ChangeResult } from './engine.js'
+import type { Change, ChangeResult } from './engine.js'
 import type { PendingCommit } from './group.js'
+import type { Publisher } from './publisher.js'
 import type { RecordedChange } from './record.js'
 import { type Site, Yielder } from './site.js'
 import { type ChangePlace, type StageState, stageChange } from './stage.js'
@@ -25,12 +26,13 @@ export interface StagedCommit {
 export async function stageGroup(
   site: Site,
   state: StageState,
+  publisher: Publisher,
   group: readonly PendingCommit[],
 ): Promise<StagedCommit[] | { readonly fenced: PendingCommit[] }> {
   let left = [...group]
   for (;;) {
     const firstStaged = state.lastStaged + 1
-    const staged = await tryStage(site, state, left)
+    const staged = await tryStage(site, state, publisher, left)
     if (Array.isArray(staged)) return staged
     await unstage(site, state, firstStaged)
     if (isErrorCode(staged.error, 'ENOENT') && (await site.disk.stat(state.folder)) === undefined)
@@ -75,9 +77,10 @@ type Failure = { readonly pending: PendingCommit; readonly error: unknown }
 async function tryStage(
   site: Site,
   state: StageState,
+  publisher: Publisher,
   group: readonly PendingCommit[],
 ): Promise<StagedCommit[] | Failure> {
-  const places = new Places(group)
+  const places = new Places(group, publisher)
   const yielder = new Yielder(site.host, YIELD_MS)
   const staged: StagedCommit[] = []
   state.inlineBytes = INLINE_BYTES
@@ -102,7 +105,7 @@ async function stageCommit(
   const results: ChangeResult[] = []
   for (const [index, change] of pending.request.changes.entries()) {
     const path = pending.paths[index] as string
-    const staged = await stageChange(site, state, change, places.next(path))
+    const staged = await stageChange(site, state, change, places.next(path, change))
     places.leave(path, staged.isPresent)
     if (staged.recorded !== undefined) changes.push(staged.recorded)
     results.push(staged.result)
@@ -115,16 +118,20 @@ async function stageCommit(
 class Places {
   readonly #left = new Map<string, number>()
   readonly #present = new Map<string, boolean>()
+  readonly #publisher: Publisher
 
-  constructor(group: readonly PendingCommit[]) {
+  constructor(group: readonly PendingCommit[], publisher: Publisher) {
+    this.#publisher = publisher
     for (const { paths } of group)
       for (const path of paths) this.#left.set(path, (this.#left.get(path) ?? 0) + 1)
   }
 
-  next(path: string): ChangePlace {
+  next(path: string, { scope, key }: Change): ChangePlace {
     const left = (this.#left.get(path) ?? 1) - 1
     this.#left.set(path, left)
-    return { wasPresent: this.#present.get(path), isSuperseded: left > 0 }
+    const unpublished = this.#publisher.find(scope, key)
+    const wasPresent = this.#present.get(path) ?? (unpublished && unpublished.change.kind === 'set')
+    return { wasPresent, isSuperseded: left > 0 }
   }
 
   leave(path: string, isPresent: boolean): void {

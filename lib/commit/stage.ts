@@ -49,7 +49,7 @@ export interface StagedChange {
 
 /** How a change stands among the others of its group. */
 export interface ChangePlace {
-  /** Whether an earlier change of the group left a value there; undefined if none touches the key. */
+  /** Whether an earlier change that is not in place yet leaves a value there; undefined if there is none. */
   readonly wasPresent: boolean | undefined
   /** A later change of the group replaces it. */
   readonly isSuperseded: boolean

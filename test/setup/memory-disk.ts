@@ -50,7 +50,7 @@ interface NameChange {
 export type CutStyle = 'each by itself' | 'all from some point on'
 
 /** The error of a system call. */
-function systemError(code: string, text: string = code): Error {
+export function systemError(code: string, text: string = code): Error {
   return Object.assign(new Error(`${code}: ${text}`), { code })
 }
 

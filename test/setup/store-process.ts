@@ -1,8 +1,6 @@
 /** Processes of a store that all live in one test: each with its own disk, identity and lock. */
 
-/** Processes of a store that all live in one test: each with its own disk, identity and lock. */
-
-import nodeFs, { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import nodeFs, { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -159,9 +157,9 @@ export class StoreProcess {
   }
 }
 
-/** A machine over a new folder of the real disk, which is removed when the test ends. */
-export function makeMachine(): Machine {
-  const root = mkdtempSync(join(tmpdir(), 'plainkeep-'))
+/** A machine over a new folder of a real filesystem, which is removed when the test ends. */
+export function makeMachine(parent: string = tmpdir()): Machine {
+  const root = mkdtempSync(join(existsSync(parent) ? parent : tmpdir(), 'plainkeep-'))
   const descriptors: number[] = []
   onTestFinished(() => {
     for (const descriptor of descriptors) closeSync(descriptor)
