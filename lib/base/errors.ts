@@ -109,6 +109,18 @@ export class KeyNotFoundError extends StorageError {
   }
 }
 
+/** A condition of a write does not hold: the entry or the listing that it goes by has changed. Nothing was done. */
+export class ConflictError extends StorageError {
+  override readonly name = 'ConflictError'
+  /** The key's present version; undefined if it holds no value, or if the conflict is about a listing. */
+  readonly version: string | undefined
+
+  constructor(message: string, details: ErrorDetails & { readonly version?: string | undefined } = {}) {
+    super('CONFLICT', message, { outcome: 'none', ...details })
+    this.version = details.version
+  }
+}
+
 /** The same error with more said about where it happened; what is no `StorageError` stays as it is. */
 export function locateError(error: unknown, details: ErrorDetails): unknown {
   if (!(error instanceof StorageError)) return error

@@ -72,5 +72,20 @@ export const REST_MS = 50
 /** After letting the store go to others, a process does not claim it again for so long, so that one of them can. */
 export const COURTESY_MS = 25
 
+/** The usage of a scope is counted anew after so long, in case files were edited in place; ... */
+export const USAGE_TRUST_MS = 1000
+
+/** ... but counting takes at most one part of so many of the time. */
+export const USAGE_COST_SHARE = 100
+
+/** A transaction's body runs so often without owning the store, before it has the store to itself. */
+export const OPTIMISTIC_ATTEMPTS = 4
+
+/** The first wait after a conflict is up to so long; it doubles with each. */
+export const CONFLICT_WAIT_MS = 2
+
+/** A transaction's body may have the store to itself for so long unless told otherwise. */
+export const BODY_LIMIT_MS = 5000
+
 /** Where flushes take no longer they are done at once: too short to be noticed, and a thread costs as much. */
 export const QUICK_FLUSH_MS = 2

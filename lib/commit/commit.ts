@@ -18,21 +18,17 @@
  */
 
 import { StorageError, type WriteOutcome } from '../base/errors.js'
-import { LOCK_TIMEOUT_MS, POLL_MS, PUBLISH_RETRY_MS, YIELD_MS } from '../base/limits.js'
+import { LOCK_TIMEOUT_MS, POLL_MS, PUBLISH_RETRY_MS } from '../base/limits.js'
 import { isStanding, waitUntilSettled } from './claim.js'
 import type { PendingCommit } from './group.js'
 import { type Ownership, syncLargeScopes } from './own.js'
-import type { Publisher } from './publisher.js'
 import type { RecordedChange } from './record.js'
 import { type Site, Yielder } from './site.js'
-import { describeFailure, type StagedCommit, stageGroup, unstage } from './stage-group.js'
+import { describeFailure, type StagedCommit, type StageTools, stageGroup, unstage } from './stage-group.js'
 import { encodeVersion } from './version.js'
 
 /** What a group is committed with. */
-export interface CommitTools {
-  readonly site: Site
-  readonly owned: Ownership
-  readonly publisher: Publisher
+export interface CommitTools extends StageTools {
   /** Waits so many milliseconds. */
   sleep(ms: number): Promise<void>
 }
@@ -57,7 +53,7 @@ export async function commitGroup(
   let outcome: WriteOutcome = 'none'
   try {
     const firstStaged = owned.stage.lastStaged + 1
-    const staged = await stageGroup(site, owned.stage, tools.publisher, group)
+    const staged = await stageGroup(tools, group)
     if (!Array.isArray(staged)) return { again: staged.fenced, isFenced: true }
     if (!(await journalGroup(tools, staged, firstStaged))) return SETTLED
     outcome = 'unknown'
@@ -65,6 +61,8 @@ export async function commitGroup(
   } catch (error) {
     for (const pending of group) pending.reject(describeFailure(site, pending, error, outcome))
     throw error
+  } finally {
+    tools.usage.forget()
   }
 }
 
@@ -119,7 +117,7 @@ async function publishGroup(
   const { owned, publisher } = tools
   const changes = staged.flatMap((commit) => commit.changes.filter((change) => change.kind !== 'superseded'))
   const failures = new Map<RecordedChange, unknown>()
-  const yielder = new Yielder(tools.site.host, YIELD_MS)
+  const yielder = new Yielder(tools.site.host)
   let untilMs: number | undefined
   for (const [index, change] of changes.entries()) {
     try {
@@ -134,7 +132,9 @@ async function publishGroup(
     }
     if (yielder.isDue()) await yielder.yield()
   }
-  return settle(tools, staged, failures)
+  const outcome = settle(tools, staged, failures)
+  await tools.usage.settle({ claim: owned.claim.number, revision: owned.revision })
+  return outcome
 }
 
 /** The very first file of a group could not be put in place: nothing is visible, so the record is taken back (W3). */

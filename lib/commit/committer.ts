@@ -17,13 +17,15 @@ import type { Lock } from '../disk/lock.js'
 import { Alarm } from './alarm.js'
 import { Checkpoints } from './checkpoint.js'
 import { abandonClaim, hasWaiters, isStanding } from './claim.js'
-import { commitGroup } from './commit.js'
-import type { CommitReceipt, CommitRequest } from './engine.js'
-import { CommitQueue } from './group.js'
+import { commitGroup, type GroupOutcome } from './commit.js'
+import type { CommitNow, CommitReceipt, CommitRequest, VisitOptions } from './engine.js'
+import { CommitQueue, makePending, type PendingCommit, type PendingVisit } from './group.js'
 import { acquire, type KnownJournals, letGo, letGoAtExit, type Ownership, type Waiting } from './own.js'
 import { Publisher, type Unpublished } from './publisher.js'
 import type { RecordedChange } from './record.js'
 import type { Site } from './site.js'
+import { UsageBook } from './usage.js'
+import { runVisit, type VisitBody } from './visit.js'
 
 /** Commits to one store, for all of this process. */
 export class Committer {
@@ -34,6 +36,7 @@ export class Committer {
   readonly #checkpoints: Checkpoints
   readonly #alarm = new Alarm()
   readonly #publisher: Publisher
+  readonly #usage: UsageBook
   #owned: Ownership | undefined
   #running: Promise<void> | undefined
   #watch: { close(): void } | undefined
@@ -54,6 +57,7 @@ export class Committer {
     this.#queue = new CommitQueue(site.layout.root, lockTimeoutMs)
     this.#checkpoints = new Checkpoints(site, this.#known)
     this.#publisher = new Publisher(site, (ms) => this.#alarm.sleep(ms, true))
+    this.#usage = new UsageBook(site)
   }
 
   /** Whether the journal could not be flushed: the store must be opened anew. */
@@ -76,12 +80,14 @@ export class Committer {
     return receipt
   }
 
-  /** Runs something while this process owns the store and nothing is being committed; takes over first if need be. */
-  visit<T>(body: () => Promise<T>): Promise<T> {
-    if (this.#broken !== undefined) return Promise.reject(this.#describeBroken())
+  /** Runs something while this process owns the store and nothing else is committed; takes over first if need be. */
+  async visit<T>(body: VisitBody<T>, options: Partial<VisitOptions> = {}): Promise<T> {
+    const { limitMs = Number.POSITIVE_INFINITY, signal } = options
+    signal?.throwIfAborted()
+    if (this.#broken !== undefined) throw this.#describeBroken()
     return new Promise<T>((resolve, reject) => {
-      const run = (): Promise<void> => body().then(resolve, reject)
-      this.#queue.addVisit({ sinceMs: this.#now(), run, reject })
+      const run = (commit: CommitNow): Promise<void> => runVisit(body, commit, limitMs).then(resolve, reject)
+      this.#queue.addVisit({ sinceMs: this.#now(), run, reject }, signal)
       this.#start()
     })
   }
@@ -156,15 +162,38 @@ export class Committer {
   async #work(owned: Ownership): Promise<void> {
     const group = this.#queue.takeGroup()
     if (group.length > 0) {
-      const sleep = (ms: number): Promise<void> => this.#alarm.sleep(ms, true)
-      const tools = { site: this.#site, owned, publisher: this.#publisher, sleep }
-      const { again, isFenced } = await commitGroup(tools, group)
+      const { again, isFenced } = await this.#commitGroup(owned, group)
       this.#queue.putBack(again)
-      this.#lastWriteMs = this.#now()
       if (isFenced) return this.#drop()
     }
-    for (const visit of this.#queue.takeVisits()) await visit.run()
+    const visit = this.#queue.takeVisit()
+    if (visit !== undefined && (await this.#receive(owned, visit))) return this.#drop()
     if (this.#publisher.isDone) await this.#checkpoints.tend(owned, false)
+  }
+
+  async #commitGroup(owned: Ownership, group: readonly PendingCommit[]): Promise<GroupOutcome> {
+    const sleep = (ms: number): Promise<void> => this.#alarm.sleep(ms, true)
+    const tools = { site: this.#site, owned, publisher: this.#publisher, usage: this.#usage, sleep }
+    const outcome = await commitGroup(tools, group)
+    this.#lastWriteMs = this.#now()
+    return outcome
+  }
+
+  /** Lets a visit run, with commits of its own. True if the store was lost meanwhile. */
+  async #receive(owned: Ownership, visit: PendingVisit): Promise<boolean> {
+    const groups: Promise<GroupOutcome>[] = []
+    const isLost = async (): Promise<boolean> => (await Promise.all(groups)).some(({ isFenced }) => isFenced)
+    await visit.run(async (request) => {
+      const paths = this.#findPaths(request)
+      if (await isLost()) throw this.#describeFenced()
+      return new Promise((resolve, reject) => {
+        const pending = makePending(request, paths, this.#now(), { resolve, reject })
+        const group = this.#commitGroup(owned, [pending])
+        group.then(({ again }) => again.length > 0 && reject(this.#describeFenced())).catch(() => undefined)
+        groups.push(group) // awaited below, where its failure ends the ownership
+      })
+    })
+    return isLost()
   }
 
   /** Nothing waits: checkpoint when it has been quiet for a while, then let the store go. */
@@ -264,6 +293,12 @@ export class Committer {
     this.#owned = undefined
     this.#publisher.forget()
     this.#lock.release()
+  }
+
+  #describeFenced(): StorageError {
+    const store = this.#site.layout.root
+    const message = `Another process took the store ${store} over before this commit; try again.`
+    return new StorageError('FENCED', message, { store, outcome: 'none' })
   }
 
   #describeBroken(): StorageError {

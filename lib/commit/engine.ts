@@ -10,9 +10,39 @@ export interface Change {
   readonly value: Uint8Array | undefined
 }
 
+/** A key has a version still; undefined: it holds no value. */
+export interface VersionExpectation {
+  readonly scope: ScopeId
+  readonly key: string
+  readonly version: string | undefined
+}
+
+/** The keys of a scope that begin with a prefix are these still, in any order. */
+export interface ListingExpectation {
+  readonly scope: ScopeId
+  readonly prefix: string
+  readonly keys: readonly string[]
+}
+
+/** What must hold when a commit is made. */
+export type Expectation = VersionExpectation | ListingExpectation
+
+/** How much a scope may hold. */
+export interface Quota {
+  readonly scope: ScopeId
+  /** At most so many keys. */
+  readonly keys?: number | undefined
+  /** At most so many bytes of values. */
+  readonly bytes?: number | undefined
+}
+
 /** What one commit asks for: all of its changes, or none. */
 export interface CommitRequest {
   readonly changes: readonly Change[]
+  /** Looked at while nobody else commits; rejects with `ConflictError` where one does not hold. */
+  readonly expectations?: readonly Expectation[] | undefined
+  /** Rejects with `QUOTA_EXCEEDED` if a scope would hold more, and more than before. */
+  readonly quotas?: readonly Quota[] | undefined
   /** The plugin that writes; undefined for the host itself. */
   readonly writer?: string | undefined
   /** Aborts while the commit still waits for its turn. */
@@ -48,6 +78,17 @@ export interface EntryBytes extends ValueStat {
   readonly bytes: Uint8Array
 }
 
+/** Makes one commit, as `Engine.commit` does. */
+export type CommitNow = (request: CommitRequest) => Promise<CommitReceipt>
+
+/** How to have a store to oneself. */
+export interface VisitOptions {
+  /** The body is given up after so many milliseconds, and the call rejects with `LOCK_TIMEOUT`. */
+  readonly limitMs: number
+  /** Aborts while the body still waits for its turn. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /** The engine under a store. After `close` every call rejects with `STORE_CLOSED`. */
 export interface Engine {
   /** The store's root folder, absolute. */
@@ -68,8 +109,16 @@ export interface Engine {
   listWorkspaces(): Promise<string[]>
   /** The ids of the plugins that have a folder in a workspace, in no order. */
   listPlugins(workspace: string): Promise<string[]>
-  /** Makes all changes durable and visible, or none. The error says which in `outcome`. */
+  /**
+   * Makes all changes durable and visible, or none. The error says which in `outcome`. Without changes it only looks
+   * whether all expectations hold at one moment.
+   */
   commit(request: CommitRequest): Promise<CommitReceipt>
+  /**
+   * Runs a body while this process owns the store: nobody else commits until it ends, and its own commits go through
+   * the function it is given.
+   */
+  visit<T>(body: (commit: CommitNow) => Promise<T>, options: VisitOptions): Promise<T>
   /** Waits for pending commits, checkpoints, lets the store go. */
   close(): Promise<void>
 }

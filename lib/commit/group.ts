@@ -3,7 +3,7 @@
 import { StorageError } from '../base/errors.js'
 import { GROUP_BYTES } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
-import type { Change, CommitReceipt, CommitRequest } from './engine.js'
+import type { Change, CommitNow, CommitReceipt, CommitRequest } from './engine.js'
 import { estimateChangeBytes } from './record.js'
 
 /** A commit that waits, or is under way. */
@@ -21,11 +21,25 @@ export interface PendingCommit {
   reject(error: unknown): void
 }
 
-/** Something that wants the store to itself for a moment, between two groups. */
+/** Something that wants the store to itself for a moment; see visit.ts. */
 export interface PendingVisit {
   readonly sinceMs: number
-  run(): Promise<void>
+  run(commit: CommitNow): Promise<void>
   reject(error: unknown): void
+}
+
+/** A commit that begins to wait now. */
+export function makePending(
+  request: CommitRequest,
+  paths: readonly string[],
+  sinceMs: number,
+  settle: Pick<PendingCommit, 'resolve' | 'reject'>,
+): PendingCommit {
+  const bytes = request.changes.reduce(
+    (total, change) => total + estimateChangeBytes(change.key, change.value?.byteLength ?? 0),
+    0,
+  )
+  return { request, paths, bytes, sinceMs, isAlone: false, ...settle }
 }
 
 /** Commits in the order in which they came. */
@@ -49,32 +63,25 @@ export class CommitQueue {
   /** Adds a commit; the promise is its outcome. An abort takes it out again while it waits. */
   add(request: CommitRequest, paths: readonly string[], nowMs: number): Promise<CommitReceipt> {
     return new Promise((resolve, reject) => {
-      const bytes = request.changes.reduce(
-        (total, change) => total + estimateChangeBytes(change.key, change.value?.byteLength ?? 0),
-        0,
-      )
-      const pending: PendingCommit = {
-        request,
-        paths,
-        bytes,
-        sinceMs: nowMs,
-        isAlone: false,
-        resolve,
-        reject,
-      }
+      const pending = makePending(request, paths, nowMs, { resolve, reject })
       this.#pending.push(pending)
       if (request.signal !== undefined) this.#watchAbort(pending, request.signal)
     })
   }
 
-  /** Adds a visit; see `PendingVisit`. */
-  addVisit(visit: PendingVisit): void {
+  /** Adds a visit. An abort takes it out again while it waits. */
+  addVisit(visit: PendingVisit, signal: AbortSignal | undefined): void {
     this.#visits.push(visit)
+    const onAbort = (): void => {
+      const index = this.#visits.indexOf(visit)
+      if (index >= 0) this.#visits.splice(index, 1)[0]?.reject(signal?.reason)
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
   }
 
-  /** The visits that wait. */
-  takeVisits(): PendingVisit[] {
-    return this.#visits.splice(0)
+  /** The visit that has waited longest. */
+  takeVisit(): PendingVisit | undefined {
+    return this.#visits.shift()
   }
 
   /** The next group: in order, as many as one flush should serve, at least one. */

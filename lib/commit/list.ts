@@ -10,6 +10,7 @@ import { CLOCK_TICK_MS, LISTING_ROUNDS } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { FileKind } from '../disk/disk.js'
 import { decodeName } from '../disk/layout.js'
+import type { Publisher } from './publisher.js'
 import type { RecordedChange } from './record.js'
 import type { Site } from './site.js'
 
@@ -35,6 +36,26 @@ export async function listKeys(
   const folder = site.layout.scopePath(scope)
   const unpublished = [...stillness.unpublishedOf(scope)] // before the listing: in the course of it they may get there
   const names = await listStill(site, stillness, folder, signal)
+  return decodeKeys(site, scope, names, unpublished)
+}
+
+/** The same while this process owns the store and publishes nothing. */
+export async function listOwned(
+  site: Site,
+  scope: ScopeId,
+  publisher?: Pick<Publisher, 'ofScope'>,
+): Promise<string[]> {
+  const names = await site.disk.listKind(site.layout.scopePath(scope), VALUE_KIND)
+  return decodeKeys(site, scope, names ?? [], publisher?.ofScope(scope) ?? [])
+}
+
+/** The keys that names stand for, after changes that are certain and not in place yet. */
+async function decodeKeys(
+  site: Site,
+  scope: ScopeId,
+  names: Iterable<string>,
+  unpublished: Iterable<RecordedChange>,
+): Promise<string[]> {
   const keys = new Set<string>()
   for (const name of names) {
     const key = decodeName(name)

@@ -4,7 +4,16 @@ import { diskError, StorageError } from '../base/errors.js'
 import { describeScope, type ScopeId } from '../base/scope-id.js'
 import type { Awaitable } from '../disk/disk.js'
 import type { Committer } from './committer.js'
-import type { CommitReceipt, CommitRequest, Engine, EntryBytes, ValueStat } from './engine.js'
+import { checkUnowned } from './conditions.js'
+import type {
+  CommitNow,
+  CommitReceipt,
+  CommitRequest,
+  Engine,
+  EntryBytes,
+  ValueStat,
+  VisitOptions,
+} from './engine.js'
 import { listFolders, listKeys } from './list.js'
 import { readEntry, readUnpublished, readValue, statValue } from './read.js'
 import type { Site } from './site.js'
@@ -82,17 +91,40 @@ export class PlainEngine implements Engine {
   /** See `Engine`. */
   commit(request: CommitRequest): Promise<CommitReceipt> {
     this.#checkOpen()
-    const receipt = this.#committer.commit(request)
-    const forget = (): void => void this.#pending.delete(receipt)
-    this.#pending.add(receipt)
-    receipt.then(forget, forget)
-    return receipt
+    return this.#track(request.changes.length > 0 ? this.#committer.commit(request) : this.#confirm(request))
+  }
+
+  /** See `Engine`. */
+  visit<T>(body: (commit: CommitNow) => Promise<T>, options: VisitOptions): Promise<T> {
+    this.#checkOpen()
+    return this.#track(this.#committer.visit(body, options))
   }
 
   /** See `Engine`. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  /** Whether expectations hold at one moment; owning the store is not needed while nobody does. */
+  async #confirm(request: CommitRequest): Promise<CommitReceipt> {
+    const { expectations = [] } = request
+    if (
+      await this.#describing(
+        checkUnowned(this.#site, expectations),
+        'look whether what was read is still there',
+      )
+    )
+      return { revision: undefined, results: [] }
+    return this.#committer.commit(request)
+  }
+
+  /** Closing waits for it. */
+  #track<T>(call: Promise<T>): Promise<T> {
+    const forget = (): void => void this.#pending.delete(call)
+    this.#pending.add(call)
+    call.then(forget, forget)
+    return call
   }
 
   async #close(): Promise<void> {

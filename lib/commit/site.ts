@@ -1,5 +1,6 @@
 /** Where a store lies: what every step of a commit works with. */
 
+import { YIELD_MS } from '../base/limits.js'
 import type { Disk } from '../disk/disk.js'
 import type { Host } from '../disk/host.js'
 import type { Layout } from '../disk/layout.js'
@@ -20,19 +21,16 @@ export interface Site {
 /** Lets other work of the process have its turn whenever a few milliseconds have gone by. */
 export class Yielder {
   readonly #host: Host
-  readonly #everyMs: number
   #since: number
 
-  /** Yields when asked, but no more often than every `everyMs`. */
-  constructor(host: Host, everyMs: number) {
+  constructor(host: Host) {
     this.#host = host
-    this.#everyMs = everyMs
     this.#since = host.monotonicMs()
   }
 
   /** True if it is time: then await `yield`. */
   isDue(): boolean {
-    return this.#host.monotonicMs() - this.#since >= this.#everyMs
+    return this.#host.monotonicMs() - this.#since >= YIELD_MS
   }
 
   /** Resolves when the event loop has gone round. */

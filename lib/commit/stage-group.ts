@@ -1,15 +1,27 @@
 /** Staging a whole group: each change in its place among the others, and back again if one fails. */
 
-import { diskError, type WriteOutcome } from '../base/errors.js'
-import { INLINE_BYTES, YIELD_MS } from '../base/limits.js'
+import { diskError, StorageError, type WriteOutcome } from '../base/errors.js'
+import { INLINE_BYTES } from '../base/limits.js'
 import { isErrorCode } from '../disk/disk.js'
 import { stagedName } from '../disk/layout.js'
-import type { Change, ChangeResult } from './engine.js'
+import { checkExpectations, checkQuotas } from './conditions.js'
+import type { ChangeResult } from './engine.js'
 import type { PendingCommit } from './group.js'
+import type { Ownership } from './own.js'
+import { Places } from './places.js'
 import type { Publisher } from './publisher.js'
 import type { RecordedChange } from './record.js'
 import { type Site, Yielder } from './site.js'
-import { type ChangePlace, type StageState, stageChange } from './stage.js'
+import { type StageState, stageChange } from './stage.js'
+import type { UsageBook } from './usage.js'
+
+/** What a group is staged with. */
+export interface StageTools {
+  readonly site: Site
+  readonly owned: Ownership
+  readonly publisher: Publisher
+  readonly usage: UsageBook
+}
 
 /** A commit with everything staged. */
 export interface StagedCommit {
@@ -20,19 +32,20 @@ export interface StagedCommit {
 }
 
 /**
- * Stages a group. A commit that cannot be staged is rejected alone, with outcome `none`, and the others are staged
- * again without it. If the work folder is gone nothing happened, and it gives the commits that were not rejected.
+ * Stages a group. A commit whose conditions do not hold, or that cannot be staged, is rejected alone, with outcome
+ * `none`; where it matters the others are staged again without it. If the work folder is gone nothing happened, and it
+ * gives the commits that were not rejected.
  */
 export async function stageGroup(
-  site: Site,
-  state: StageState,
-  publisher: Publisher,
+  tools: StageTools,
   group: readonly PendingCommit[],
 ): Promise<StagedCommit[] | { readonly fenced: PendingCommit[] }> {
+  const { site, owned } = tools
+  const state = owned.stage
   let left = [...group]
   for (;;) {
     const firstStaged = state.lastStaged + 1
-    const staged = await tryStage(site, state, publisher, left)
+    const staged = await tryStage(tools, left)
     if (Array.isArray(staged)) return staged
     await unstage(site, state, firstStaged)
     if (isErrorCode(staged.error, 'ENOENT') && (await site.disk.stat(state.folder)) === undefined)
@@ -63,7 +76,8 @@ export function describeFailure(
 ): unknown {
   const [change, ...more] = pending.request.changes
   const others = more.length === 0 ? '' : ` and ${more.length} more`
-  const action = `write ${JSON.stringify(change?.key)}${others}`
+  const action =
+    change === undefined ? 'look at what was read' : `write ${JSON.stringify(change.key)}${others}`
   return diskError(cause, action, {
     store: site.layout.root,
     scope: change?.scope,
@@ -75,23 +89,44 @@ export function describeFailure(
 type Failure = { readonly pending: PendingCommit; readonly error: unknown }
 
 async function tryStage(
-  site: Site,
-  state: StageState,
-  publisher: Publisher,
+  tools: StageTools,
   group: readonly PendingCommit[],
 ): Promise<StagedCommit[] | Failure> {
-  const places = new Places(group, publisher)
-  const yielder = new Yielder(site.host, YIELD_MS)
+  const { site, owned, publisher, usage } = tools
+  const places = new Places(site, publisher, group)
+  const yielder = new Yielder(site.host)
   const staged: StagedCommit[] = []
-  state.inlineBytes = INLINE_BYTES
+  owned.stage.inlineBytes = INLINE_BYTES
+  usage.begin()
   for (const pending of group) {
     try {
-      staged.push(await stageCommit(site, state, pending, places, yielder))
+      const refusal = await findRefusal(tools, places, pending)
+      if (refusal === undefined) staged.push(await stageCommit(site, owned.stage, pending, places, yielder))
+      else if (places.drop(pending)) pending.reject(refusal)
+      else return { pending, error: refusal }
     } catch (error) {
       return { pending, error }
     }
   }
   return staged
+}
+
+/** The error of a condition that does not hold. */
+async function findRefusal(
+  { site, owned, usage }: StageTools,
+  places: Places,
+  { request: { changes, expectations, quotas } }: PendingCommit,
+): Promise<StorageError | undefined> {
+  if (expectations === undefined && quotas === undefined) return undefined
+  try {
+    await checkExpectations(site, places, expectations ?? [])
+    const moment = { claim: owned.claim.number, revision: owned.revision }
+    await checkQuotas({ site, places, usage, moment }, changes, quotas ?? [])
+    return undefined
+  } catch (error) {
+    if (error instanceof StorageError) return error
+    throw error
+  }
 }
 
 async function stageCommit(
@@ -105,36 +140,12 @@ async function stageCommit(
   const results: ChangeResult[] = []
   for (const [index, change] of pending.request.changes.entries()) {
     const path = pending.paths[index] as string
-    const staged = await stageChange(site, state, change, places.next(path, change))
-    places.leave(path, staged.isPresent)
-    if (staged.recorded !== undefined) changes.push(staged.recorded)
-    results.push(staged.result)
+    const { scope, key, value } = change
+    const { recorded, result } = await stageChange(site, state, change, places.next(path, scope, key))
+    places.leave(path, { scope, key, size: value?.byteLength, version: result.version })
+    if (recorded !== undefined) changes.push(recorded)
+    results.push(result)
     if (yielder.isDue()) await yielder.yield()
   }
   return { pending, changes, results }
-}
-
-/** Where each change of a group stands among those of the same key. */
-class Places {
-  readonly #left = new Map<string, number>()
-  readonly #present = new Map<string, boolean>()
-  readonly #publisher: Publisher
-
-  constructor(group: readonly PendingCommit[], publisher: Publisher) {
-    this.#publisher = publisher
-    for (const { paths } of group)
-      for (const path of paths) this.#left.set(path, (this.#left.get(path) ?? 0) + 1)
-  }
-
-  next(path: string, { scope, key }: Change): ChangePlace {
-    const left = (this.#left.get(path) ?? 1) - 1
-    this.#left.set(path, left)
-    const unpublished = this.#publisher.find(scope, key)
-    const wasPresent = this.#present.get(path) ?? (unpublished && unpublished.change.kind === 'set')
-    return { wasPresent, isSuperseded: left > 0 }
-  }
-
-  leave(path: string, isPresent: boolean): void {
-    this.#present.set(path, isPresent)
-  }
 }

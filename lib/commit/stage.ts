@@ -43,8 +43,6 @@ export interface StagedChange {
   /** For the journal; undefined where there is nothing to do, as for the delete of a missing key. */
   readonly recorded: RecordedChange | undefined
   readonly result: ChangeResult
-  /** Whether the key holds a value afterwards. */
-  readonly isPresent: boolean
 }
 
 /** How a change stands among the others of its group. */
@@ -65,7 +63,7 @@ export async function stageChange(
   const existing = await findExisting(site, state, change)
   const existed = place.wasPresent ?? existing !== undefined
   if (change.value === undefined && !existed && existing === undefined) {
-    return { recorded: undefined, result: { version: undefined, existed }, isPresent: false }
+    return { recorded: undefined, result: { version: undefined, existed } }
   }
   const time = nextTime(site, state, existing)
   const target: Target = { scope: change.scope, key: change.key, time, existing, existed }
@@ -81,7 +79,7 @@ export async function stageChange(
     was: existing?.time ?? 0n,
     removed: state.lastStaged,
   }
-  return { recorded, result: { version: undefined, existed }, isPresent: false }
+  return { recorded, result: { version: undefined, existed } }
 }
 
 /** What a change changes. */
@@ -98,7 +96,6 @@ function supersede({ scope, key, time, existed }: Target, size: number | undefin
   return {
     recorded: { scope, key, time, kind: 'superseded' },
     result: { version, existed },
-    isPresent: size !== undefined,
   }
 }
 
@@ -123,7 +120,7 @@ async function stageValue(
   if (time === state.lastTime) state.lastTime = later(time, stat.time)
   const value = { staged, size: bytes.byteLength, crc: crc32(bytes), bytes: isLarge ? undefined : bytes }
   const result = { version: encodeVersion(stat), existed }
-  return { recorded: { scope, key, time: stat.time, kind: 'set', value }, result, isPresent: true }
+  return { recorded: { scope, key, time: stat.time, kind: 'set', value }, result }
 }
 
 /** A time later than any before (S2). A file that someone dated into the future is an exception for its key alone. */
