@@ -2,6 +2,7 @@
 
 // Errors
 export {
+  ConflictError,
   type ErrorCode,
   type ErrorKind,
   KeyNotFoundError,
@@ -12,11 +13,12 @@ export type { ScopeId } from './base/scope-id.js'
 // Other filesystems
 export type { FileSystem } from './disk/file-system.js'
 // Opening a store
-export { openStorage, type StorageLimits, type StorageOptions } from './open.js'
+export { openStorage, type StorageOptions } from './open.js'
 // What bytes mean
 export type { Codec, CodecLike, CodecName, Decoded } from './store/codec.js'
 // What a user holds
 export { PluginContext } from './store/context.js'
+export type { StorageLimits } from './store/parts.js'
 export {
   type ClearOptions,
   type DeleteOptions,
@@ -27,4 +29,14 @@ export {
   type SetOptions,
 } from './store/scope.js'
 export { Storage } from './store/storage.js'
-export { Workspace } from './store/workspace.js'
+// Several keys as one step
+export type { TransactionOptions } from './store/transact.js'
+export { Transaction } from './store/transaction.js'
+export {
+  type TransactionEntriesOptions,
+  TransactionScope,
+  type TransactionSetOptions,
+  type UpdateFunction,
+  type UpdateOptions,
+} from './store/transaction-scope.js'
+export { type PluginOptions, Workspace } from './store/workspace.js'

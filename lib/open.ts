@@ -10,6 +10,7 @@ import { createLock } from './disk/lock.js'
 import { NodeDisk } from './disk/node-disk.js'
 import { resolveRealPath } from './disk/real-path.js'
 import { describeSession } from './disk/session.js'
+import { checkLimits, type StorageLimits } from './store/parts.js'
 import { Storage } from './store/storage.js'
 import { valueLayer } from './values/codec.js'
 
@@ -29,12 +30,6 @@ export interface StorageOptions {
   readonly folderMode?: number | undefined
 }
 
-/** What a store takes. */
-export interface StorageLimits {
-  /** The largest value, in bytes. Default: 64 MiB. */
-  readonly valueBytes?: number | undefined
-}
-
 /**
  * Opens the store in a folder, which is made if it is missing. What a dead process committed there is recovered.
  *
@@ -51,7 +46,7 @@ export async function openStorage(path: string, options: StorageOptions = {}): P
   return new Storage({
     engine,
     values: valueLayer,
-    valueLimitBytes: options.limits?.valueBytes ?? VALUE_BYTES,
+    limits: { ...options.limits, valueBytes: options.limits?.valueBytes ?? VALUE_BYTES },
   })
 }
 
@@ -75,17 +70,14 @@ function findRoot(fs: FileSystem, path: string): string {
 }
 
 const OPTION_NAMES = ['fs', 'limits', 'lockTimeout', 'syncReadLimit', 'fileMode', 'folderMode']
-const LIMIT_NAMES = ['valueBytes']
 
 function checkOptions(path: unknown, options: StorageOptions): void {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw invalid('The path of a store must be a non-empty string without NUL.')
   }
-  for (const [name, value] of Object.entries({ options, limits: options?.limits ?? {} })) {
-    if (typeof value !== 'object' || value === null) throw invalid(`The ${name} must be an object.`)
-  }
-  checkNames(options, OPTION_NAMES, 'option')
-  checkNames(options.limits ?? {}, LIMIT_NAMES, 'limit')
+  if (typeof options !== 'object' || options === null) throw invalid('The options must be an object.')
+  checkNames(options, OPTION_NAMES)
+  checkLimits(options.limits ?? {})
   if (options.fs !== undefined && typeof options.fs.openSync !== 'function') {
     throw invalid('The option fs must be a node:fs look-alike.')
   }
@@ -94,7 +86,7 @@ function checkOptions(path: unknown, options: StorageOptions): void {
 
 function checkNumbers(options: StorageOptions): void {
   const { lockTimeout, syncReadLimit, fileMode, folderMode } = options
-  const numbers = { lockTimeout, syncReadLimit, valueBytes: options.limits?.valueBytes }
+  const numbers = { lockTimeout, syncReadLimit }
   for (const [name, value] of Object.entries(numbers)) {
     if (value === undefined || (typeof value === 'number' && value >= 0)) continue
     throw invalid(`The option ${name} must be a number of at least 0.`)
@@ -105,10 +97,10 @@ function checkNumbers(options: StorageOptions): void {
   }
 }
 
-function checkNames(given: object, known: readonly string[], what: string): void {
+function checkNames(given: object, known: readonly string[]): void {
   const unknown = Object.keys(given).find((name) => !known.includes(name))
   if (unknown !== undefined)
-    throw invalid(`There is no ${what} ${JSON.stringify(unknown)}; there are ${known.join(', ')}.`)
+    throw invalid(`There is no option ${JSON.stringify(unknown)}; there are ${known.join(', ')}.`)
 }
 
 function invalid(message: string): StorageError {

@@ -1,8 +1,12 @@
 /** What a plugin is given: its own storage, and the shared storage of its workspace. */
 
 import { KeyNotFoundError } from '../base/errors.js'
+import type { Attempt } from './attempt.js'
 import type { CodecLike, Decoded } from './codec.js'
-import type { Scope } from './scope.js'
+import type { ScopeParts } from './parts.js'
+import { Scope } from './scope.js'
+import { type TransactionOptions, transact } from './transact.js'
+import { TransactionScope } from './transaction-scope.js'
 
 /**
  * A plugin's way to its storage. It reaches the plugin's own scope and the shared scope of its workspace, and
@@ -16,11 +20,34 @@ export class PluginContext {
   /** The storage that all plugins of the workspace share. */
   readonly workspace: Scope
 
+  readonly #own: ScopeParts
+  readonly #shared: ScopeParts
+
   /** For `Workspace`; not to be called by others. */
-  constructor(pluginId: string, scopes: { readonly storage: Scope; readonly workspace: Scope }) {
+  constructor(pluginId: string, own: ScopeParts, shared: ScopeParts) {
     this.pluginId = pluginId
-    this.storage = scopes.storage
-    this.workspace = scopes.workspace
+    this.storage = new Scope(own)
+    this.workspace = new Scope(shared)
+    this.#own = { ...own, id: this.storage.id }
+    this.#shared = { ...shared, id: this.workspace.id }
+  }
+
+  /**
+   * Reads and writes keys of both scopes as one step; all that the body writes is one commit. See `Scope.transaction`.
+   */
+  transaction<T>(
+    body: (scopes: {
+      readonly storage: TransactionScope
+      readonly workspace: TransactionScope
+    }) => Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T> {
+    const run = (attempt: Attempt): Promise<T> => {
+      const storage = new TransactionScope(this.#own, attempt)
+      const workspace = new TransactionScope(this.#shared, attempt)
+      return body({ storage, workspace })
+    }
+    return transact(this.#own.engine, this.#own.writer, run, options)
   }
 
   /** Sets a key of the plugin's storage: bytes as they are, a string as UTF-8, anything else as JSON. */

@@ -18,9 +18,14 @@ export interface KeyQuery {
 
 /** The keys of a scope that a query asks for, sorted by code point. */
 export async function readKeys(engine: Engine, scope: ScopeId, query: KeyQuery): Promise<string[]> {
-  const { prefix = '', after, signal } = query
+  checkLimit(query.limit)
+  return selectKeys(await engine.list(scope, query.signal), query)
+}
+
+/** Those of the keys that a query asks for, sorted by code point. */
+export function selectKeys(listed: string[], query: KeyQuery): string[] {
+  const { prefix = '', after } = query
   const limit = checkLimit(query.limit)
-  const listed = await engine.list(scope, signal)
   const keys = prefix === '' ? listed : listed.filter((key) => key.startsWith(prefix))
   const sorted = sortByCodePoint(keys)
   const start = after === undefined ? 0 : countUpTo(sorted, after)

@@ -1,10 +1,13 @@
 /** A scope: one flat set of keys in one folder. */
 
-import { KeyNotFoundError, locateError, StorageError } from '../base/errors.js'
-import { describeScope, type ScopeId } from '../base/scope-id.js'
-import type { Change, CommitReceipt, Engine } from '../commit/engine.js'
-import type { CodecLike, Decoded, ValueLayer } from './codec.js'
+import { KeyNotFoundError, StorageError } from '../base/errors.js'
+import type { ScopeId } from '../base/scope-id.js'
+import type { Change, CommitReceipt, VersionExpectation } from '../commit/engine.js'
+import type { CodecLike, Decoded } from './codec.js'
+import { decodeValue, encodeValue, keepParts, makeQuota, type ScopeParts } from './parts.js'
 import { type KeyQuery, readEntries, readKeys } from './read.js'
+import { type TransactionOptions, transact } from './transact.js'
+import { TransactionScope, type UpdateFunction, type UpdateOptions } from './transaction-scope.js'
 
 /** A key with its value and what is known of it. */
 export interface Entry<T = Uint8Array> {
@@ -33,31 +36,30 @@ export interface EntriesOptions<C extends CodecLike> extends KeysOptions {
 export interface SetOptions {
   /** Default: bytes as they are, a string as UTF-8, anything else as JSON. */
   readonly codec?: CodecLike | undefined
+  /** Only if the key has this version; otherwise rejects with `ConflictError`. */
+  readonly ifVersion?: string | undefined
+  /** Only if the key holds no value; otherwise rejects with `ConflictError`. */
+  readonly ifAbsent?: boolean | undefined
   /** Aborts while the write still waits for its turn; rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** How to delete. */
-export interface DeleteOptions {
+/** How to delete; see `Scope.delete`. */
+export interface DeleteOptions extends Abortable {
+  /** Only if the key has this version; otherwise rejects with `ConflictError`. */
+  readonly ifVersion?: string | undefined
+}
+
+/** What can be given up while it waits. */
+interface Abortable {
   /** Aborts while the delete still waits for its turn; rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
 
 /** Which keys to delete; see `Scope.clear`. */
-export interface ClearOptions extends DeleteOptions {
+export interface ClearOptions extends Abortable {
   /** Only keys that begin with it. */
   readonly prefix?: string | undefined
-}
-
-/** What a scope is made of. */
-export interface ScopeParts {
-  readonly engine: Engine
-  readonly values: ValueLayer
-  readonly id: ScopeId
-  /** The plugin on whose behalf it writes; undefined for the host. */
-  readonly writer?: string | undefined
-  /** The largest value it takes, in bytes. */
-  readonly valueLimitBytes: number
 }
 
 /**
@@ -80,7 +82,8 @@ export class Scope {
     this.id = Object.freeze({ ...parts.id }) // a plugin that changes it must not get into another scope
     this.store = parts.engine.root
     this.path = parts.engine.scopePath(this.id)
-    this.#parts = parts
+    this.#parts = { ...parts, id: this.id }
+    keepParts(this, this.#parts)
   }
 
   /** The value of a key, as bytes or decoded. Rejects with `KeyNotFoundError`, `DECODE_FAILED`. */
@@ -90,7 +93,7 @@ export class Scope {
   async get(key: string, codec: CodecLike = 'bytes'): Promise<unknown> {
     const bytes = await this.#parts.engine.read(this.id, key)
     if (bytes === undefined) throw new KeyNotFoundError(key, { store: this.store, scope: this.id })
-    return this.#decode(key, bytes, codec)
+    return decodeValue(this.#parts, key, bytes, codec)
   }
 
   /** The value of a key, or undefined if it holds none. Rejects with `DECODE_FAILED`. */
@@ -99,7 +102,7 @@ export class Scope {
   find<C extends CodecLike>(key: string, codec: C): Promise<Decoded<C> | undefined>
   async find(key: string, codec: CodecLike = 'bytes'): Promise<unknown> {
     const bytes = await this.#parts.engine.read(this.id, key)
-    return bytes === undefined ? undefined : this.#decode(key, bytes, codec)
+    return bytes === undefined ? undefined : decodeValue(this.#parts, key, bytes, codec)
   }
 
   /** A key's value with its version, size and time; undefined if it holds none. Rejects with `DECODE_FAILED`. */
@@ -110,7 +113,7 @@ export class Scope {
     const found = await this.#parts.engine.readEntry(this.id, key)
     if (found === undefined) return undefined
     const { bytes, version, size, modifiedAt } = found
-    return { key, value: this.#decode(key, bytes, codec), version, size, modifiedAt }
+    return { key, value: decodeValue(this.#parts, key, bytes, codec), version, size, modifiedAt }
   }
 
   /** Whether the key holds a value. */
@@ -123,18 +126,58 @@ export class Scope {
    *
    * When the promise resolves, the value is in its file, survives a power cut, and is what every process reads;
    * it gives the new version. When it rejects, `outcome` says whether anything changed. Rejects with
-   * `INVALID_VALUE`, `VALUE_TOO_LARGE`, `DISK_FULL`, `LOCK_TIMEOUT`, `FENCED`, `STORE_BROKEN`.
+   * `INVALID_VALUE`, `VALUE_TOO_LARGE`, `QUOTA_EXCEEDED`, `DISK_FULL`, `LOCK_TIMEOUT`, `FENCED`, `STORE_BROKEN`, and
+   * with `ConflictError` if `ifVersion` or `ifAbsent` does not hold.
    */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<string> {
-    const bytes = this.#encode(key, value, options.codec)
-    const { results } = await this.#commit([{ scope: this.id, key, value: bytes }], options.signal)
+    const expected = this.#expect(key, options)
+    const bytes = encodeValue(this.#parts, key, value, options.codec)
+    const { results } = await this.#commit([{ scope: this.id, key, value: bytes }], options.signal, expected)
     return results[0]?.version as string
   }
 
-  /** Deletes a key, as durably as `set`. Gives whether it held a value. */
+  /** Deletes a key, as durably as `set`. Gives whether it held a value. Rejects as `set` does. */
   async delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
-    const { results } = await this.#commit([{ scope: this.id, key, value: undefined }], options.signal)
+    const expected = this.#expect(key, options)
+    const change = { scope: this.id, key, value: undefined }
+    const { results } = await this.#commit([change], options.signal, expected)
     return results[0]?.existed === true
+  }
+
+  /**
+   * Sets a key to what the function makes of its value, as one step, also among processes: if the value changes
+   * meanwhile, the function runs again. It is given undefined for a missing key; undefined as its result deletes the
+   * key; if it throws, nothing changes, and the call rejects with what it threw. Gives the new value. Rejects as `set`
+   * and `get` do. The function must not write to the store by other calls.
+   */
+  update<R>(
+    key: string,
+    change: UpdateFunction<Uint8Array, R>,
+    options?: UpdateOptions<'bytes'> & TransactionOptions,
+  ): Promise<R>
+  /** The same, decoded and encoded. */
+  update<C extends CodecLike, R extends Decoded<C> | undefined>(
+    key: string,
+    change: UpdateFunction<Decoded<C>, R>,
+    options: UpdateOptions<C> & TransactionOptions,
+  ): Promise<R>
+  update(
+    key: string,
+    change: UpdateFunction<never, never>,
+    options: UpdateOptions<CodecLike> & TransactionOptions = {},
+  ): Promise<unknown> {
+    return this.transaction((scope) => scope.update(key, change, options as UpdateOptions<never>), options)
+  }
+
+  /**
+   * Reads and writes several keys of this scope as one step: `body` is given the scope as of one moment, and all that
+   * it writes is one commit. It runs again if something that it read was changed meanwhile, so it should do nothing
+   * else; after a few times it has the store to itself. Gives what the body gives; if it throws, nothing is written.
+   * Rejects as `set` does, and with `LOCK_TIMEOUT` if the body takes longer than `timeout` with the store to itself.
+   */
+  transaction<T>(body: (scope: TransactionScope) => Promise<T>, options?: TransactionOptions): Promise<T> {
+    const { engine, writer } = this.#parts
+    return transact(engine, writer, (attempt) => body(new TransactionScope(this.#parts, attempt)), options)
   }
 
   /**
@@ -175,41 +218,26 @@ export class Scope {
     return usage
   }
 
-  #encode(key: string, value: unknown, codec: CodecLike | undefined): Uint8Array {
-    const bytes = this.#encodeAny(key, value, codec)
-    const limit = this.#parts.valueLimitBytes
-    if (bytes.byteLength <= limit) return bytes
-    const what = `The value of ${JSON.stringify(key)} has ${bytes.byteLength} bytes and the limit is ${limit}`
-    const place = { store: this.store, scope: this.id, key, outcome: 'none' } as const
-    throw new StorageError('VALUE_TOO_LARGE', `${what}; raise limits.valueBytes or store less.`, place)
+  #expect(key: string, { ifVersion, ifAbsent }: SetOptions): VersionExpectation[] | undefined {
+    if (ifVersion === undefined && ifAbsent !== true) return undefined
+    const isVersion = ifVersion === undefined || (typeof ifVersion === 'string' && ifAbsent !== true)
+    if (isVersion) return [{ scope: this.id, key, version: ifVersion }]
+    const message = 'The option ifVersion must be the version of an entry, and goes without ifAbsent.'
+    throw new StorageError('INVALID_OPTION', message, {
+      store: this.store,
+      scope: this.id,
+      key,
+      outcome: 'none',
+    })
   }
 
-  #encodeAny(key: string, value: unknown, codec: CodecLike | undefined): Uint8Array {
-    try {
-      return this.#parts.values.encode(value, codec)
-    } catch (error) {
-      throw locateError(error, { store: this.store, scope: this.id, key, outcome: 'none' })
-    }
-  }
-
-  #decode(key: string, bytes: Uint8Array, codec: CodecLike): unknown {
-    if (codec === 'bytes') return bytes
-    try {
-      return this.#parts.values.decode(bytes, codec)
-    } catch (cause) {
-      const place = { store: this.store, scope: this.id, key, cause }
-      if (cause instanceof StorageError) throw locateError(cause, place)
-      const path = this.#parts.engine.keyPath(this.id, key)
-      const what = `The value of ${JSON.stringify(key)} in ${describeScope(this.id)} does not decode`
-      throw new StorageError(
-        'DECODE_FAILED',
-        `${what}; look at ${path}, or read it with the codec 'bytes'.`,
-        place,
-      )
-    }
-  }
-
-  #commit(changes: readonly Change[], signal: AbortSignal | undefined): Promise<CommitReceipt> {
-    return this.#parts.engine.commit({ changes, writer: this.#parts.writer, signal })
+  #commit(
+    changes: readonly Change[],
+    signal: AbortSignal | undefined,
+    expectations?: readonly VersionExpectation[],
+  ): Promise<CommitReceipt> {
+    const { engine, writer } = this.#parts
+    const quota = makeQuota(this.#parts)
+    return engine.commit({ changes, expectations, quotas: quota && [quota], writer, signal })
   }
 }

@@ -1,7 +1,10 @@
 /** A store: one root folder and everything under it. */
 
+import type { StoreParts } from './parts.js'
 import { sortByCodePoint } from './read.js'
-import { type StoreParts, Workspace } from './workspace.js'
+import { type TransactionOptions, transact } from './transact.js'
+import { Transaction } from './transaction.js'
+import { Workspace } from './workspace.js'
 
 /** An open store. */
 export class Storage implements AsyncDisposable {
@@ -23,6 +26,12 @@ export class Storage implements AsyncDisposable {
   /** The names of the workspaces that have a folder, sorted by code point. */
   async workspaces(): Promise<string[]> {
     return sortByCodePoint(await this.#parts.engine.listWorkspaces())
+  }
+
+  /** Reads and writes keys of any scopes as one step; all that the body writes is one commit. See `Scope.transaction`. */
+  transaction<T>(body: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T> {
+    const { engine } = this.#parts
+    return transact(engine, undefined, (attempt) => body(new Transaction(this.path, attempt)), options)
   }
 
   /**

@@ -2,11 +2,15 @@
 
 import { checkKey } from '../base/key.js'
 import { PluginContext } from './context.js'
+import { narrowLimits, type StorageLimits, type StoreParts } from './parts.js'
 import { sortByCodePoint } from './read.js'
-import { Scope, type ScopeParts } from './scope.js'
+import { Scope } from './scope.js'
 
-/** What every scope of a store has in common. */
-export type StoreParts = Pick<ScopeParts, 'engine' | 'values' | 'valueLimitBytes'>
+/** How to give a plugin its storage. */
+export interface PluginOptions {
+  /** Limits for the plugin's own storage; those of the store hold too. */
+  readonly limits?: StorageLimits | undefined
+}
 
 /** A named group of plugins inside a store. */
 export class Workspace {
@@ -23,12 +27,16 @@ export class Workspace {
     this.#parts = parts
   }
 
-  /** What the plugin with this id is given. Throws `INVALID_KEY` or `KEY_TOO_LONG` for an id that cannot be one. */
-  plugin(id: string): PluginContext {
+  /**
+   * What the plugin with this id is given. Throws `INVALID_KEY` or `KEY_TOO_LONG` for an id that cannot be one, and
+   * `INVALID_OPTION`.
+   */
+  plugin(id: string, options: PluginOptions = {}): PluginContext {
     checkKey(id, 'plugin id') // an id that is missing must not name the shared storage
-    const storage = new Scope({ ...this.#parts, id: { workspace: this.name, plugin: id }, writer: id })
-    const workspace = new Scope({ ...this.#parts, id: { workspace: this.name }, writer: id })
-    return new PluginContext(id, { storage, workspace })
+    const limits = narrowLimits(this.#parts.limits, options.limits)
+    const own = { ...this.#parts, limits, id: { workspace: this.name, plugin: id }, writer: id }
+    const shared = { ...this.#parts, id: { workspace: this.name }, writer: id }
+    return new PluginContext(id, own, shared)
   }
 
   /** The ids of the plugins that have a folder here, sorted by code point. */
