@@ -70,17 +70,15 @@ export class TransactionScope {
   /** Sets a key to a value, which is copied before the call returns. Rejects with `INVALID_VALUE`, `VALUE_TOO_LARGE`. */
   set(key: string, value: unknown, options: TransactionSetOptions = {}): Promise<void> {
     return this.#attempt.track(async () => {
-      const bytes = encodeValue(this.#parts, key, value, options.codec)
-      this.#write(key, bytes)
+      await this.#write(key, () => encodeValue(this.#parts, key, value, options.codec))
     })
   }
 
   /** Deletes a key. Gives whether it held a value. */
   delete(key: string): Promise<boolean> {
     return this.#attempt.track(async () => {
-      const before = this.#attempt.has(this.id, key)
-      this.#write(key, undefined)
-      return before
+      const [existed] = await Promise.all([this.#attempt.has(this.id, key), this.#write(key)])
+      return existed
     })
   }
 
@@ -123,13 +121,13 @@ export class TransactionScope {
   clear({ prefix = '' }: { readonly prefix?: string | undefined } = {}): Promise<number> {
     return this.#attempt.track(async () => {
       const keys = await this.#attempt.list(this.id, prefix)
-      for (const key of keys) this.#write(key, undefined)
+      for (const key of keys) await this.#write(key)
       return keys.length
     })
   }
 
-  #write(key: string, value: Uint8Array | undefined): void {
-    this.#attempt.write({ scope: this.id, key, value }, makeQuota(this.#parts))
+  async #write(key: string, encode?: () => Uint8Array): Promise<void> {
+    this.#attempt.write({ scope: this.id, key, value: encode?.() }, makeQuota(this.#parts))
   }
 }
 

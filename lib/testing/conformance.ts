@@ -16,6 +16,7 @@
 
 import { abortCases } from './cases/abort.js'
 import { closeCases } from './cases/close.js'
+import { conditionCases } from './cases/conditions.js'
 import { contextCases } from './cases/context.js'
 import { entriesCases } from './cases/entries.js'
 import { errorCases } from './cases/errors.js'
@@ -25,6 +26,9 @@ import { keysCases } from './cases/keys.js'
 import { limitCases } from './cases/limits.js'
 import { nameCases } from './cases/names.js'
 import { orderCases } from './cases/order.js'
+import { quotaCases } from './cases/quotas.js'
+import { transactionCases } from './cases/transactions.js'
+import { updateCases } from './cases/update.js'
 import { valueCases } from './cases/values.js'
 import { versionCases } from './cases/versions.js'
 import { type CaseGroup, type ConformanceHarness, runCase } from './harness.js'
@@ -43,6 +47,10 @@ const GROUPS: readonly CaseGroup[] = [
   { about: 'handles', cases: handleCases },
   { about: 'errors', cases: errorCases },
   { about: 'limits', cases: limitCases, options: { limits: { valueBytes: 10 } } },
+  { about: 'quotas', cases: quotaCases, options: { limits: { keysPerScope: 3, bytesPerScope: 20 } } },
+  { about: 'conditions', cases: conditionCases },
+  { about: 'update', cases: updateCases },
+  { about: 'transactions', cases: transactionCases },
   { about: 'aborting', cases: abortCases },
   { about: 'closing', cases: closeCases },
 ]

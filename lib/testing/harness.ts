@@ -1,11 +1,11 @@
 /** What the conformance suite asks of those who run it, what it gives to each of its cases, and how it runs one. */
 
-import type { PluginContext, Scope, Storage } from '../index.js'
+import type { PluginContext, Scope, Storage, StorageLimits } from '../index.js'
 
 /** How a case wants its store to be opened. */
 export interface ConformanceOptions {
   /** The limits that it is about; all others stay as they are by default. */
-  readonly limits?: { readonly valueBytes: number } | undefined
+  readonly limits?: StorageLimits | undefined
 }
 
 /** What the suite runs on: any test runner, and any way to open a store. */
