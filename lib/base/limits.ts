@@ -69,6 +69,9 @@ export const INLINE_BYTES: number = 4 * 1024 * 1024
 /** An owner with nothing to do looks this often whether others wait, beside the hints of the system. */
 export const REST_MS = 50
 
+/** An owner that others wait for lets the store go after so long without a write, or when its slice is over. */
+export const PAUSE_MS = 2
+
 /** After letting the store go to others, a process does not claim it again for so long, so that one of them can. */
 export const COURTESY_MS = 25
 
@@ -79,9 +82,9 @@ export const USAGE_TRUST_MS = 1000
 export const USAGE_COST_SHARE = 100
 
 /** A transaction's body runs so often without owning the store, before it has the store to itself. */
-export const OPTIMISTIC_ATTEMPTS = 4
+export const OPTIMISTIC_ATTEMPTS = 3
 
-/** The first wait after a conflict is up to so long; it doubles with each. */
+/** The wait after the second conflict is up to so long; it doubles with each. The first is tried again at once. */
 export const CONFLICT_WAIT_MS = 2
 
 /** A transaction's body may have the store to itself for so long unless told otherwise. */

@@ -11,7 +11,7 @@
  */
 
 import { diskError, locateError, StorageError } from '../base/errors.js'
-import { COURTESY_MS, IDLE_MS, POLL_MS, REST_MS, SLICE_MS } from '../base/limits.js'
+import { COURTESY_MS, IDLE_MS, PAUSE_MS, POLL_MS, REST_MS, SLICE_MS } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { Lock } from '../disk/lock.js'
 import { Alarm } from './alarm.js'
@@ -205,7 +205,7 @@ export class Committer {
     }
     await this.#publisher.publishLate()
     if (await this.#isDone(owned)) await this.#letGo(owned)
-    else await this.#restFor(REST_MS)
+    else await this.#restFor(this.#hasPaused() ? REST_MS : PAUSE_MS)
     return true
   }
 
@@ -215,7 +215,7 @@ export class Committer {
     if (this.#isClosing) await this.#checkpoints.complete(owned)
     else await this.#checkpoints.tend(owned, this.#isQuiet())
     const isSynced = this.#isQuiet() && !this.#checkpoints.isNeeded(owned)
-    return this.#isClosing || isSynced || this.#isWantedByOthers(owned)
+    return this.#isClosing || isSynced || (this.#hasPaused() && this.#isWantedByOthers(owned))
   }
 
   /** Nothing is under way meanwhile, so the store can be let go if the process exits. */
@@ -223,6 +223,11 @@ export class Committer {
     this.#isResting = true
     await this.#alarm.sleep(ms, false)
     this.#isResting = false
+  }
+
+  /** Whoever writes one thing after another keeps the store in between, until its slice is over. */
+  #hasPaused(): boolean {
+    return this.#now() - this.#lastWriteMs >= PAUSE_MS
   }
 
   #isQuiet(): boolean {

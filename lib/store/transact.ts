@@ -41,9 +41,14 @@ export async function transact<T>(
         ? await run((request) => engine.commit(request))
         : await engine.visit(run, { limitMs, signal })
     if (!outcome.isConflict) return outcome.value
-    const waitMs = CONFLICT_WAIT_MS * 2 ** Math.min(attempts, OPTIMISTIC_ATTEMPTS) * Math.random()
-    await new Promise((resolve) => setTimeout(resolve, waitMs))
+    if (attempts > 1) await waitAfter(attempts)
   }
+}
+
+/** With jitter, so that those who met do not meet again. */
+async function waitAfter(attempts: number): Promise<void> {
+  const waitMs = CONFLICT_WAIT_MS * 2 ** Math.min(attempts, OPTIMISTIC_ATTEMPTS) * Math.random()
+  await new Promise((resolve) => setTimeout(resolve, waitMs))
 }
 
 type Outcome<T> = { readonly isConflict: false; readonly value: T } | { readonly isConflict: true }
