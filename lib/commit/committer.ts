@@ -254,9 +254,11 @@ export class Committer {
   }
 
   #waiting(): Waiting {
+    let hasLooked = false
     return {
       isWanted: () => {
-        this.#queue.expire(this.#now())
+        if (hasLooked) this.#queue.expire(this.#now()) // nothing is too late that nobody looked after
+        hasLooked = true
         return !this.#queue.isEmpty
       },
       mayFollow: (top) => top !== this.#courtesy.top || this.#now() > this.#courtesy.untilMs,

@@ -42,6 +42,7 @@ export interface JournalContents {
 
 /** The journal of the present claim, being written. */
 export class Journal {
+  readonly #store: string
   readonly #file: WritableFile
   readonly #salt: number
   #lastStart: number
@@ -49,7 +50,8 @@ export class Journal {
   #allocated: number
   #isOpen = true
 
-  private constructor(file: WritableFile, salt: number, end: number) {
+  private constructor(store: string, file: WritableFile, salt: number, end: number) {
+    this.#store = store
     this.#file = file
     this.#salt = salt
     this.#lastStart = end
@@ -62,7 +64,7 @@ export class Journal {
     const salt = randomBytes(4).readUInt32LE(0)
     const bytes = Buffer.concat([encodeHeader({ salt, session: site.session }), encodeRecord(mark, salt)])
     await site.disk.createFile(path, bytes, { mode: site.fileMode, sync: true })
-    return new Journal(await site.disk.openFile(path), salt, bytes.byteLength)
+    return new Journal(site.layout.root, await site.disk.openFile(path), salt, bytes.byteLength)
   }
 
   /** How long it is, in bytes. */
@@ -92,9 +94,9 @@ export class Journal {
     try {
       await this.#file.sync()
     } catch (cause) {
-      const message =
-        'The journal could not be flushed, so it is not known what the disk holds; close the store and open it again.'
-      throw new StorageError('STORE_BROKEN', message, { outcome: 'unknown', cause })
+      const store = this.#store
+      const message = `The journal of the store ${store} could not be flushed, so it is not known what the disk holds; close the store and open it again.`
+      throw new StorageError('STORE_BROKEN', message, { store, outcome: 'unknown', cause })
     }
   }
 

@@ -204,6 +204,7 @@ test('a journal that cannot be flushed breaks the store; reads go on, and the co
   )
   await expect(process.commit({ left: 'new', right: 'new' })).rejects.toMatchObject({
     code: 'STORE_BROKEN',
+    store: process.engine.root,
     outcome: 'unknown',
   })
   mend()
