@@ -7,30 +7,38 @@ export {
   type ErrorKind,
   KeyNotFoundError,
   StorageError,
+  ValidationError,
   type WriteOutcome,
 } from './base/errors.js'
 export type { ScopeId } from './base/scope-id.js'
-// Other filesystems
+export type {
+  SchemaInput,
+  SchemaIssue,
+  SchemaOutput,
+  SchemaResult,
+  StandardSchema,
+} from './base/standard-schema.js'
 export type { FileSystem } from './disk/file-system.js'
 // Opening a store
 export { openStorage, type StorageOptions } from './open.js'
 // What bytes mean
-export type { Codec, CodecLike, CodecName, Decoded } from './store/codec.js'
-// What a user holds
+export type { Codec, CodecLike, CodecName, Decoded, Encodable, SchemaCodec } from './store/codec.js'
 export { PluginContext } from './store/context.js'
+export type { DeepPartial, Document, DocumentOptions } from './store/document.js'
+export type {
+  ClearOptions,
+  DeleteOptions,
+  EntriesOptions,
+  Entry,
+  KeysOptions,
+  SetOptions,
+} from './store/entry.js'
 export type { StorageLimits } from './store/parts.js'
-export {
-  type ClearOptions,
-  type DeleteOptions,
-  type EntriesOptions,
-  type Entry,
-  type KeysOptions,
-  Scope,
-  type SetOptions,
-} from './store/scope.js'
+export { Scope } from './store/scope.js'
+// What a user holds
 export { Storage } from './store/storage.js'
-// Several keys as one step
 export type { TransactionOptions } from './store/transact.js'
+// Several keys as one step
 export { Transaction } from './store/transaction.js'
 export {
   type TransactionEntriesOptions,
@@ -39,4 +47,7 @@ export {
   type UpdateFunction,
   type UpdateOptions,
 } from './store/transaction-scope.js'
+export type { TypedScope, TypedSetOptions } from './store/typed-scope.js'
 export { type PluginOptions, Workspace } from './store/workspace.js'
+export { type MigrateOptions, type MigrationProgress, type MigrationStep, migrate } from './values/migrate.js'
+export { type ObjectCodecOptions, objectCodec, type StorableClass } from './values/object.js'

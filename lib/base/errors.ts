@@ -1,6 +1,7 @@
 /** Every error that plainkeep raises: one class, a code for each cause, a kind for what the caller does next. */
 
 import type { ScopeId } from './scope-id.js'
+import type { SchemaIssue } from './standard-schema.js'
 
 /** What the caller does next: fix the program, try again, look at the machine or at the files. */
 export type ErrorKind =
@@ -118,6 +119,24 @@ export class ConflictError extends StorageError {
   constructor(message: string, details: ErrorDetails & { readonly version?: string | undefined } = {}) {
     super('CONFLICT', message, { outcome: 'none', ...details })
     this.version = details.version
+  }
+}
+
+/** A value is not as its schema wants it. On a write nothing was written; on a read the file is as it was. */
+export class ValidationError extends StorageError {
+  override readonly name = 'ValidationError'
+  /** What is wrong, as the schema says it. */
+  readonly issues: readonly SchemaIssue[]
+  /** The file, absolute, if the value was read from there; undefined if it was to be written. */
+  readonly path: string | undefined
+
+  constructor(
+    message: string,
+    details: ErrorDetails & { readonly issues: readonly SchemaIssue[]; readonly path?: string | undefined },
+  ) {
+    super('VALIDATION_FAILED', message, details)
+    this.issues = details.issues
+    this.path = details.path
   }
 }
 

@@ -18,8 +18,9 @@
  * a claimed one that finds a higher claim undoes its claim, an owner whose work folder is gone is fenced.
  */
 
+import type { Awaitable } from '../base/awaitable.js'
 import { StorageError } from '../base/errors.js'
-import { type Awaitable, isErrorCode } from '../disk/disk.js'
+import { isErrorCode } from '../disk/disk.js'
 import type { ProcessIdentity } from '../disk/host.js'
 import {
   type ControlName,

@@ -1,7 +1,7 @@
 /** What a store needs of the engine under it: read, list, commit. Any engine that keeps this can stand here. */
 
+import type { Awaitable } from '../base/awaitable.js'
 import type { ScopeId } from '../base/scope-id.js'
-import type { Awaitable } from '../disk/disk.js'
 
 /** One key that a commit sets, or deletes where `value` is undefined. */
 export interface Change {

@@ -1,8 +1,8 @@
 /** The engine over plain files, as one who opened the store holds it. */
 
+import type { Awaitable } from '../base/awaitable.js'
 import { diskError, StorageError } from '../base/errors.js'
 import { describeScope, type ScopeId } from '../base/scope-id.js'
-import type { Awaitable } from '../disk/disk.js'
 import type { Committer } from './committer.js'
 import { checkUnowned } from './conditions.js'
 import type {

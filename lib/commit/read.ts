@@ -1,8 +1,9 @@
 /** Reading: a file is opened once, so a reader sees an old value or a new one, whole. */
 
+import type { Awaitable } from '../base/awaitable.js'
 import { diskError } from '../base/errors.js'
 import type { ScopeId } from '../base/scope-id.js'
-import type { Awaitable, FileStat } from '../disk/disk.js'
+import type { FileStat } from '../disk/disk.js'
 import { stagedName } from '../disk/layout.js'
 import type { EntryBytes, ValueStat } from './engine.js'
 import type { RecordedChange } from './record.js'

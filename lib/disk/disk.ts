@@ -10,8 +10,7 @@
  * part of its path.
  */
 
-/** A value at once, or a promise of it: what can be had without waiting is not made to wait. */
-export type Awaitable<T> = T | Promise<T>
+import type { Awaitable } from '../base/awaitable.js'
 
 /** What a name stands for. Links, sockets, FIFOs and devices are `other`. */
 export type FileKind = 'file' | 'folder' | 'other'

@@ -1,9 +1,9 @@
 /** The Disk over node:fs, or over anything that looks like it, such as memfs. */
 
 import type { BigIntStats } from 'node:fs'
+import type { Awaitable } from '../base/awaitable.js'
 import { QUICK_FLUSH_MS, SMALL_VALUE_BYTES, TIME_STEPS_NS } from '../base/limits.js'
 import {
-  type Awaitable,
   type CreateOptions,
   type Disk,
   type FileKind,

@@ -1,9 +1,11 @@
 /** What a scope is made of, and how it turns values into bytes and back, whoever asks it to. */
 
-import { locateError, StorageError } from '../base/errors.js'
+import type { Awaitable } from '../base/awaitable.js'
+import { type ErrorDetails, locateError, StorageError, ValidationError } from '../base/errors.js'
 import { describeScope, type ScopeId } from '../base/scope-id.js'
+import type { SchemaIssue } from '../base/standard-schema.js'
 import type { Engine, Quota } from '../commit/engine.js'
-import type { CodecLike, ValueLayer } from './codec.js'
+import { type CodecLike, SchemaRefusal, type ValueLayer } from './codec.js'
 
 /** What a store, or a scope, takes. */
 export interface StorageLimits {
@@ -74,41 +76,85 @@ export function makeQuota({ id, limits: { keysPerScope, bytesPerScope } }: Scope
   return { scope: id, keys: keysPerScope, bytes: bytesPerScope }
 }
 
-/** The bytes of a value, a copy of its own. Throws `INVALID_VALUE`, `VALUE_TOO_LARGE`. */
+/**
+ * The bytes of a value, a copy of its own; at once, unless a schema takes its time. Throws `INVALID_VALUE`,
+ * `VALUE_TOO_LARGE`, `VALIDATION_FAILED`.
+ */
 export function encodeValue(
   parts: ScopeParts,
   key: string,
   value: unknown,
   codec: CodecLike | undefined,
-): Uint8Array {
+): Awaitable<Uint8Array> {
   const place = { store: parts.engine.root, scope: parts.id, key, outcome: 'none' } as const
-  const bytes = locating(place, () => parts.values.encode(value, codec))
+  const explain = (error: unknown): unknown => {
+    if (!(error instanceof SchemaRefusal)) return locateError(error, place)
+    const what = `The value for ${JSON.stringify(key)} is not as its schema wants it`
+    return new ValidationError(`${what}: ${describeIssues(error.issues)}.`, {
+      ...place,
+      issues: error.issues,
+    })
+  }
+  const encoded = explaining(explain, () => parts.values.encode(value, codec))
+  return encoded instanceof Promise
+    ? encoded.then((bytes) => checkSize(parts, bytes, place))
+    : checkSize(parts, encoded, place)
+}
+
+/** What the bytes of a key hold. Throws `DECODE_FAILED` or `VALIDATION_FAILED`, which name the file. */
+export function decodeValue(
+  parts: ScopeParts,
+  key: string,
+  bytes: Uint8Array,
+  codec: CodecLike,
+): Awaitable<unknown> {
+  if (codec === 'bytes') return bytes
+  return explaining(
+    (error) => explainDecoding(parts, key, error),
+    () => parts.values.decode(bytes, codec),
+  )
+}
+
+/** The error for bytes that a codec or a schema refuses. */
+export function explainDecoding(parts: ScopeParts, key: string, cause: unknown): unknown {
+  const place = { store: parts.engine.root, scope: parts.id, key }
+  if (cause instanceof StorageError) return locateError(cause, place)
+  const path = parts.engine.keyPath(parts.id, key)
+  const what = `The value of ${JSON.stringify(key)} in ${describeScope(parts.id)}`
+  if (cause instanceof SchemaRefusal) {
+    const { issues } = cause
+    const message = `${what} is not as its schema wants it: ${describeIssues(issues)}; repair ${path}.`
+    return new ValidationError(message, { ...place, issues, path })
+  }
+  const message = `${what} does not decode; look at ${path}, or read it with the codec 'bytes'.`
+  return new StorageError('DECODE_FAILED', message, { ...place, cause })
+}
+
+function checkSize(parts: ScopeParts, bytes: Uint8Array, place: ErrorDetails): Uint8Array {
   const limit = parts.limits.valueBytes
   if (bytes.byteLength <= limit) return bytes
-  const what = `The value of ${JSON.stringify(key)} has ${bytes.byteLength} bytes and the limit is ${limit}`
+  const what = `The value of ${JSON.stringify(place.key)} has ${bytes.byteLength} bytes and the limit is ${limit}`
   throw new StorageError('VALUE_TOO_LARGE', `${what}; raise limits.valueBytes or store less.`, place)
 }
 
-/** What the bytes of a key hold. Throws `DECODE_FAILED`, which names the file. */
-export function decodeValue(parts: ScopeParts, key: string, bytes: Uint8Array, codec: CodecLike): unknown {
-  if (codec === 'bytes') return bytes
-  const place = { store: parts.engine.root, scope: parts.id, key }
-  try {
-    return locating(place, () => parts.values.decode(bytes, codec))
-  } catch (cause) {
-    if (cause instanceof StorageError) throw cause
-    const path = parts.engine.keyPath(parts.id, key)
-    const what = `The value of ${JSON.stringify(key)} in ${describeScope(parts.id)} does not decode`
-    const message = `${what}; look at ${path}, or read it with the codec 'bytes'.`
-    throw new StorageError('DECODE_FAILED', message, { ...place, cause })
+function describeIssues(issues: readonly SchemaIssue[]): string {
+  const describe = ({ message, path = [] }: SchemaIssue): string => {
+    const place = path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
+    return place === '' ? message : `${place}: ${message}`
   }
+  return issues.map(describe).join('; ')
 }
 
-function locating<T>(place: { store: string; scope: ScopeId; key: string }, run: () => T): T {
+/** Runs what may throw or reject, with another error in place of its own. */
+function explaining<T>(explain: (error: unknown) => unknown, run: () => Awaitable<T>): Awaitable<T> {
+  const rethrow = (error: unknown): never => {
+    throw explain(error)
+  }
   try {
-    return run()
+    const result = run()
+    return result instanceof Promise ? result.catch(rethrow) : result
   } catch (error) {
-    throw locateError(error, place)
+    return rethrow(error)
   }
 }
 

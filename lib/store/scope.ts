@@ -2,65 +2,16 @@
 
 import { KeyNotFoundError, StorageError } from '../base/errors.js'
 import type { ScopeId } from '../base/scope-id.js'
+import type { SchemaOutput, StandardSchema } from '../base/standard-schema.js'
 import type { Change, CommitReceipt, VersionExpectation } from '../commit/engine.js'
-import type { CodecLike, Decoded } from './codec.js'
+import type { CodecLike, Decoded, Encodable } from './codec.js'
+import type { Document, DocumentOptions } from './document.js'
+import type { ClearOptions, DeleteOptions, EntriesOptions, Entry, KeysOptions, SetOptions } from './entry.js'
 import { decodeValue, encodeValue, keepParts, makeQuota, type ScopeParts } from './parts.js'
-import { type KeyQuery, readEntries, readKeys } from './read.js'
+import { readEntries, readKeys } from './read.js'
 import { type TransactionOptions, transact } from './transact.js'
 import { TransactionScope, type UpdateFunction, type UpdateOptions } from './transaction-scope.js'
-
-/** A key with its value and what is known of it. */
-export interface Entry<T = Uint8Array> {
-  readonly key: string
-  readonly value: T
-  /** Opaque; changes whenever the entry changes, and never returns to an earlier one. */
-  readonly version: string
-  /** Bytes on disk. */
-  readonly size: number
-  readonly modifiedAt: Date
-}
-
-/** Which keys to list; see `Scope.keys`. */
-export interface KeysOptions extends KeyQuery {
-  /** Rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** Which entries to read, and how to decode them; see `Scope.entries`. */
-export interface EntriesOptions<C extends CodecLike> extends KeysOptions {
-  /** Default: `'bytes'`. */
-  readonly codec?: C | undefined
-}
-
-/** How to write a value; see `Scope.set`. */
-export interface SetOptions {
-  /** Default: bytes as they are, a string as UTF-8, anything else as JSON. */
-  readonly codec?: CodecLike | undefined
-  /** Only if the key has this version; otherwise rejects with `ConflictError`. */
-  readonly ifVersion?: string | undefined
-  /** Only if the key holds no value; otherwise rejects with `ConflictError`. */
-  readonly ifAbsent?: boolean | undefined
-  /** Aborts while the write still waits for its turn; rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** How to delete; see `Scope.delete`. */
-export interface DeleteOptions extends Abortable {
-  /** Only if the key has this version; otherwise rejects with `ConflictError`. */
-  readonly ifVersion?: string | undefined
-}
-
-/** What can be given up while it waits. */
-interface Abortable {
-  /** Aborts while the delete still waits for its turn; rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** Which keys to delete; see `Scope.clear`. */
-export interface ClearOptions extends Abortable {
-  /** Only keys that begin with it. */
-  readonly prefix?: string | undefined
-}
+import type { TypedScope } from './typed-scope.js'
 
 /**
  * One flat set of keys: a plugin's private storage, or the shared storage of a workspace.
@@ -113,7 +64,7 @@ export class Scope {
     const found = await this.#parts.engine.readEntry(this.id, key)
     if (found === undefined) return undefined
     const { bytes, version, size, modifiedAt } = found
-    return { key, value: decodeValue(this.#parts, key, bytes, codec), version, size, modifiedAt }
+    return { key, value: await decodeValue(this.#parts, key, bytes, codec), version, size, modifiedAt }
   }
 
   /** Whether the key holds a value. */
@@ -131,7 +82,8 @@ export class Scope {
    */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<string> {
     const expected = this.#expect(key, options)
-    const bytes = encodeValue(this.#parts, key, value, options.codec)
+    const encoded = encodeValue(this.#parts, key, value, options.codec)
+    const bytes = encoded instanceof Promise ? await encoded : encoded
     const { results } = await this.#commit([{ scope: this.id, key, value: bytes }], options.signal, expected)
     return results[0]?.version as string
   }
@@ -216,6 +168,25 @@ export class Scope {
       usage.bytes += stat.size
     }
     return usage
+  }
+
+  /** The same scope, with one codec or schema for all of its values. */
+  as<C extends CodecLike>(codec: C): TypedScope<Decoded<C>, Encodable<C>> {
+    return this.#parts.values.openTyped(this, codec) as TypedScope<Decoded<C>, Encodable<C>>
+  }
+
+  /** One key as an object that is checked by a schema and has defaults; see `Document`. */
+  document<S extends StandardSchema>(
+    key: string,
+    options: { readonly schema: S } & Omit<DocumentOptions<SchemaOutput<S>>, 'schema'>,
+  ): Document<SchemaOutput<S>>
+  /** One key as an object that has defaults, whose type they have. */
+  document<T extends object>(
+    key: string,
+    options: { readonly defaults: T } & Omit<DocumentOptions<T>, 'schema' | 'defaults'>,
+  ): Document<T>
+  document(key: string, options: object): Document<unknown> {
+    return this.#parts.values.openDocument(this, key, options) as Document<unknown>
   }
 
   #expect(key: string, { ifVersion, ifAbsent }: SetOptions): VersionExpectation[] | undefined {

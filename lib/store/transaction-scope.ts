@@ -70,14 +70,15 @@ export class TransactionScope {
   /** Sets a key to a value, which is copied before the call returns. Rejects with `INVALID_VALUE`, `VALUE_TOO_LARGE`. */
   set(key: string, value: unknown, options: TransactionSetOptions = {}): Promise<void> {
     return this.#attempt.track(async () => {
-      await this.#write(key, () => encodeValue(this.#parts, key, value, options.codec))
+      const encoded = encodeValue(this.#parts, key, value, options.codec)
+      this.#write(key, encoded instanceof Promise ? await encoded : encoded)
     })
   }
 
   /** Deletes a key. Gives whether it held a value. */
   delete(key: string): Promise<boolean> {
     return this.#attempt.track(async () => {
-      const [existed] = await Promise.all([this.#attempt.has(this.id, key), this.#write(key)])
+      const [existed] = await Promise.all([this.#attempt.has(this.id, key), this.#remove(key)])
       return existed
     })
   }
@@ -121,13 +122,17 @@ export class TransactionScope {
   clear({ prefix = '' }: { readonly prefix?: string | undefined } = {}): Promise<number> {
     return this.#attempt.track(async () => {
       const keys = await this.#attempt.list(this.id, prefix)
-      for (const key of keys) await this.#write(key)
+      for (const key of keys) await this.#remove(key)
       return keys.length
     })
   }
 
-  async #write(key: string, encode?: () => Uint8Array): Promise<void> {
-    this.#attempt.write({ scope: this.id, key, value: encode?.() }, makeQuota(this.#parts))
+  async #remove(key: string): Promise<void> {
+    this.#write(key, undefined)
+  }
+
+  #write(key: string, value: Uint8Array | undefined): void {
+    this.#attempt.write({ scope: this.id, key, value }, makeQuota(this.#parts))
   }
 }
 

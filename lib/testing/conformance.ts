@@ -18,6 +18,7 @@ import { abortCases } from './cases/abort.js'
 import { closeCases } from './cases/close.js'
 import { conditionCases } from './cases/conditions.js'
 import { contextCases } from './cases/context.js'
+import { documentCases } from './cases/documents.js'
 import { entriesCases } from './cases/entries.js'
 import { errorCases } from './cases/errors.js'
 import { handleCases } from './cases/handles.js'
@@ -51,6 +52,7 @@ const GROUPS: readonly CaseGroup[] = [
   { about: 'conditions', cases: conditionCases },
   { about: 'update', cases: updateCases },
   { about: 'transactions', cases: transactionCases },
+  { about: 'documents', cases: documentCases },
   { about: 'aborting', cases: abortCases },
   { about: 'closing', cases: closeCases },
 ]

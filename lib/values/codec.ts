@@ -1,13 +1,21 @@
 /** What bytes mean: the codecs that have a name, those of the caller, and the rule for a value without one. */
 
+import type { Awaitable } from '../base/awaitable.js'
 import { StorageError } from '../base/errors.js'
-import type { Codec, CodecLike, ValueLayer } from '../store/codec.js'
+import type { Codec, CodecLike, SchemaCodec, ValueLayer } from '../store/codec.js'
+import type { Scope } from '../store/scope.js'
+import { ScopeDocument } from './document.js'
 import { decodeJson, encodeJson, tagOf } from './json.js'
+import { objectCodec } from './object.js'
+import { isSchema, validate } from './schema.js'
+import { CodecScope } from './typed-scope.js'
 
 /** The values layer, for the store. Both ways throw `INVALID_OPTION` for a codec that is none. */
 export const valueLayer: ValueLayer = {
   encode: encodeValue,
   decode: decodeValue,
+  openTyped: (scope, codec) => new CodecScope(scope as Scope, codec),
+  openDocument: (scope, key, options) => new ScopeDocument(scope as Scope, key, options),
 }
 
 /** With the `u` flag a surrogate matches only where it has no partner. */
@@ -18,18 +26,41 @@ const encoder = new TextEncoder()
 /** Keeps a byte order mark, so that every string comes back as it went. */
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-function encodeValue(value: unknown, codec: CodecLike | undefined): Uint8Array {
+/** The codec `'object'`. */
+const plainObjects = objectCodec()
+
+function encodeValue(value: unknown, codec: CodecLike | undefined): Awaitable<Uint8Array> {
+  if (!isSchemaCodec(codec)) return encodeBy(value, codec)
+  const stored = codec.codec ?? 'json'
+  const checked = validate(codec.schema, value)
+  return checked instanceof Promise
+    ? checked.then((output) => encodeBy(output, stored))
+    : encodeBy(checked, stored)
+}
+
+function decodeValue(bytes: Uint8Array, codec: CodecLike): Awaitable<unknown> {
+  if (!isSchemaCodec(codec)) return decodeBy(bytes, codec)
+  return validate(codec.schema, decodeBy(bytes, codec.codec ?? 'json'))
+}
+
+function isSchemaCodec(codec: CodecLike | undefined): codec is SchemaCodec {
+  return typeof codec === 'object' && codec !== null && 'schema' in codec && isSchema(codec.schema)
+}
+
+function encodeBy(value: unknown, codec: CodecLike | undefined): Uint8Array {
   if (codec === undefined) return encodePlain(value)
   if (codec === 'bytes') return encodeBytes(value)
   if (codec === 'text') return encodeText(value)
   if (codec === 'json') return encodeJson(value)
+  if (codec === 'object') return plainObjects.encode(value as never)
   return encodeWith(checkCodec(codec), value)
 }
 
-function decodeValue(bytes: Uint8Array, codec: CodecLike): unknown {
+function decodeBy(bytes: Uint8Array, codec: CodecLike): unknown {
   if (codec === 'bytes') return bytes
   if (codec === 'text') return decoder.decode(bytes)
   if (codec === 'json') return decodeJson(bytes)
+  if (codec === 'object') return plainObjects.decode(bytes)
   return checkCodec(codec).decode(bytes)
 }
 
@@ -79,7 +110,7 @@ function checkCodec(codec: unknown): Codec<unknown> {
   const what = typeof codec === 'string' ? JSON.stringify(codec) : describeValue(codec)
   throw new StorageError(
     'INVALID_OPTION',
-    `There is no codec ${what}; pass 'bytes', 'text', 'json', or an object with encode and decode.`,
+    `There is no codec ${what}; pass 'bytes', 'text', 'json', 'object', an object with encode and decode, or one with a schema.`,
   )
 }
 

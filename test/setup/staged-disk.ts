@@ -1,6 +1,7 @@
 /** A Disk whose every call a test can hold, fail, count, lose the reply of, or let act after its lookup. */
 
-import type { Awaitable, CreateOptions, Disk, FileKind, FileStat, WritableFile } from '../../lib/disk/disk.js'
+import type { Awaitable } from '../../lib/base/awaitable.js'
+import type { CreateOptions, Disk, FileKind, FileStat, WritableFile } from '../../lib/disk/disk.js'
 
 /** The operations by name; `write`, `sync` and `close` are those of an open file. */
 export type Operation = Exclude<keyof Disk, 'watchFolder'> | 'write' | 'sync'

@@ -8,7 +8,12 @@ import { StorageError } from '../../lib/base/errors.js'
 import type { Codec, CodecLike } from '../../lib/store/codec.js'
 import { valueLayer } from '../../lib/values/codec.js'
 
-const { encode, decode } = valueLayer
+const { decode } = valueLayer
+
+/** Without a schema it is done at once. */
+function encode(value: unknown, codec?: CodecLike): Uint8Array {
+  return valueLayer.encode(value, codec) as Uint8Array
+}
 
 const LONE_SURROGATE = '\ud800'
 
