@@ -6,6 +6,7 @@ const report = process.env.PLAINKEEP_REPORT
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    typecheck: { enabled: true, include: ['test/types/**/*.test-d.ts'], tsconfig: 'test/tsconfig.json' },
     globalSetup: ['test/setup/build.ts'],
     pool: 'forks',
     maxWorkers: 2,
