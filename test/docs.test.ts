@@ -23,6 +23,7 @@ const pages = [
   ...readdirSync(join(top, 'docs')).map((name) => `docs/${name}`),
 ]
 const readme = read('README.md')
+const api = read('docs/api.md')
 const format = read('docs/format.md')
 
 /** The fenced blocks, each with its language in front. */
@@ -106,6 +107,46 @@ describe('what the README shows', () => {
   }
 })
 
+const OUTPUT: Readonly<Record<string, string>> = {
+  'configuration.js': `{ port: 8080, tls: { on: true, file: 'server.pem' } }
+VALIDATION_FAILED [ 'port' ]
+{ port: 8080, tls: { on: false, file: 'server.pem' } }
+`,
+  'errors.js': `no value for missing
+somebody was faster
+limit QUOTA_EXCEEDED none
+`,
+  'migration.js': `2
+{ text: 'buy milk', isDone: false }
+`,
+  'objects.js': `{ perDay: 3 }
+Ada came first in 1970
+3
+`,
+  'preferences.js': `color = blue
+greeting = Hello
+undefined
+`,
+  'user-data.js': `ada has too few coins
+coins_ada 6
+coins_bob 4
+ada to bob: 4
+`,
+}
+
+test.each(readdirSync(join(top, 'examples')).filter((name) => name.endsWith('.js') && name !== 'readme.js'))(
+  'the example %s is quoted by the README, is short, and prints what it should',
+  (name) => {
+    const code = read(`examples/${name}`)
+    expect(code.trimEnd().split('\n').length).toBeLessThanOrEqual(40)
+    expect(blocksOf(readme)).toContain(`js\n${code}`)
+    const folder = mkdtempSync(join(tmpdir(), 'plainkeep-example-'))
+    const program = join(top, 'examples', name)
+    expect(execFileSync(process.execPath, [program], { cwd: folder, encoding: 'utf8' })).toBe(OUTPUT[name])
+    rmSync(folder, { recursive: true })
+  },
+)
+
 test('the README stays short', () => {
   expect(readme.split('\n').length).toBeLessThan(350)
 })
@@ -174,7 +215,7 @@ describe('the tables of the API', () => {
     const workspace = storage.workspace()
     const context = workspace.plugin('p')
     for (const instance of [storage, workspace, context, context.storage]) {
-      const table = rowsOf(sectionOf(readme, `### ${instance.constructor.name}`))
+      const table = rowsOf(sectionOf(api, `## ${instance.constructor.name}`))
       const named = table.flatMap(([cell = '']) =>
         [...cell.matchAll(/`(\[?[\w.]+\]?)/g)].map(([, name]) => name),
       )
@@ -187,10 +228,7 @@ describe('the tables of the API', () => {
   })
 
   test('name every option of openStorage, with its default', async () => {
-    const rows = rowsOf(sectionOf(readme, '### openStorage')).map(([name = '', value]) => [
-      unquote(name),
-      value,
-    ])
+    const rows = rowsOf(sectionOf(api, '## openStorage')).map(([name = '', value]) => [unquote(name), value])
     const complain = (options: object): Promise<string> =>
       open(options).then(String, (error: Error) => error.message)
     const listed = async (options: object): Promise<string[]> =>
