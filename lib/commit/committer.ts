@@ -240,8 +240,8 @@ export class Committer {
       if (await this.#isWantedByOthers(this.#owned)) await this.#letGo(this.#owned)
     }
     if (this.#owned !== undefined) return this.#owned
-    this.#watch ??= this.#site.disk.watchFolder(this.#site.layout.control, () => this.#alarm.ring())
     try {
+      this.#watch ??= this.#site.disk.watchFolder(this.#site.layout.control, () => this.#alarm.ring())
       this.#owned = await acquire(this.#site, this.#lock, this.#known, this.#waiting())
     } catch (cause) {
       const store = this.#site.layout.root

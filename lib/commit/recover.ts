@@ -13,13 +13,16 @@
  */
 
 import { crc32 } from 'node:zlib'
-import type { CreateOptions } from '../disk/disk.js'
+import { type CreateOptions, isErrorCode } from '../disk/disk.js'
 import { JOURNAL_COPY_NAME, JOURNAL_NAME, keptName, stagedName } from '../disk/layout.js'
 import { ignoring, readControlNames } from './claim.js'
 import { type JournalContents, parseJournal } from './journal.js'
 import { publishChange, syncScopeFolders } from './publish.js'
 import type { RecordedChange, RecordedValue } from './record.js'
 import type { Site } from './site.js'
+
+/** More than the calls that a fenced recovery can have under way. */
+const CREATE_ATTEMPTS = 5
 
 type NumberedChange = JournalContents['changes'][number]
 
@@ -250,15 +253,25 @@ async function restage(
   return { ...change, value: { ...value, staged: number } }
 }
 
-/** An earlier recovery that was stopped may have left a file of that name (R5). */
+/**
+ * An earlier recovery that was stopped may have left a file of that name (R5), and a call of one that was fenced in the
+ * midst of it may still make one: once for each of those, as its next call fails.
+ */
 async function createAnew(
   site: Site,
   path: string,
   bytes: Uint8Array,
   options: CreateOptions,
 ): Promise<void> {
-  await ignoring(['ENOENT'], () => site.disk.unlink(path))
-  await site.disk.createFile(path, bytes, options)
+  for (let attempt = 1; ; attempt += 1) {
+    await ignoring(['ENOENT'], () => site.disk.unlink(path))
+    try {
+      await site.disk.createFile(path, bytes, options)
+      return
+    } catch (error) {
+      if (!isErrorCode(error, 'EEXIST') || attempt === CREATE_ATTEMPTS) throw error
+    }
+  }
 }
 
 async function redoDelete(site: Site, folder: string, path: string, change: NumberedChange): Promise<void> {

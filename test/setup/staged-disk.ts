@@ -110,7 +110,7 @@ export class StagedDisk implements Disk {
   }
 
   watchFolder(folder: string, onChange: () => void): { close(): void } {
-    return this.#disk.watchFolder(folder, onChange)
+    return this.#disk === this ? { close: () => {} } : this.#disk.watchFolder(folder, onChange)
   }
 
   #call<T>(
