@@ -18,8 +18,8 @@ export interface ObjectCodecOptions {
   readonly classes?: Readonly<Record<string, StorableClass>> | undefined
 }
 
-/** Makes a codec like `'object'` that knows classes, too. */
-export function objectCodec({ classes = {} }: ObjectCodecOptions = {}): Codec<unknown> {
+/** Makes a codec like `'object'` that knows classes, too. The type of its values is the caller's word. */
+export function objectCodec<T = unknown>({ classes = {} }: ObjectCodecOptions = {}): Codec<T> {
   const superjson = new SuperJSON()
   for (const [identifier, storable] of Object.entries(classes))
     superjson.registerClass(storable as unknown as new () => object, { identifier })
@@ -35,7 +35,7 @@ export function objectCodec({ classes = {} }: ObjectCodecOptions = {}): Codec<un
         throw new TypeError(
           'There is no property "json"; these bytes were not made by the codec for objects.',
         )
-      return superjson.deserialize(stored as Parameters<typeof superjson.deserialize>[0])
+      return superjson.deserialize<T>(stored as Parameters<typeof superjson.deserialize>[0])
     },
   }
 }
