@@ -4,11 +4,9 @@ import { ConflictError, KeyNotFoundError, openStorage, StorageError } from 'plai
 const storage = await openStorage('./data', { limits: { bytesPerScope: 1000 } })
 const plugin = storage.workspace().plugin('careful')
 
-try {
-  await plugin.getPluginStorage('missing')
-} catch (error) {
+await plugin.getPluginStorage('missing').catch((error) => {
   if (error instanceof KeyNotFoundError) console.log('no value for', error.key)
-}
+})
 
 const version = await plugin.storage.set('draft', 'mine')
 await plugin.storage.set('draft', 'theirs')

@@ -2,10 +2,8 @@
 import { objectCodec, openStorage } from 'plainkeep'
 
 class UserProfile {
-  constructor(name) {
-    this.name = name
-    this.visits = new Map([['first', new Date(0)]])
-  }
+  name = 'Ada'
+  visits = new Map([['first', new Date(0)]])
   greet() {
     return `${this.name} came first in ${this.visits.get('first').getUTCFullYear()}`
   }
@@ -17,7 +15,7 @@ await plugin.setStorage('limits', { perDay: 3 })
 console.log(await plugin.getStorage('limits'))
 
 const profiles = plugin.storage.as(objectCodec({ classes: { UserProfile } }))
-await profiles.set('profile_ada', new UserProfile('Ada'))
+await profiles.set('profile_ada', new UserProfile())
 console.log((await profiles.get('profile_ada')).greet())
 
 await Promise.all([1, 2, 3].map(() => plugin.storage.update('count', (n) => (n ?? 0) + 1, { codec: 'json' })))

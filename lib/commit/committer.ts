@@ -211,11 +211,12 @@ export class Committer {
 
   /** Whether the store can be let go: all is synced and it is quiet, or others wait. */
   async #isDone(owned: Ownership): Promise<boolean> {
-    if (!this.#publisher.isDone) return this.#isClosing
-    if (this.#isClosing) await this.#checkpoints.complete(owned)
+    const isClosing = this.#isClosing // it may be closed in the meantime: then there is more to do the next time
+    if (!this.#publisher.isDone) return isClosing
+    if (isClosing) await this.#checkpoints.complete(owned)
     else await this.#checkpoints.tend(owned, this.#isQuiet())
     const isSynced = this.#isQuiet() && !this.#checkpoints.isNeeded(owned)
-    return this.#isClosing || isSynced || (this.#hasPaused() && this.#isWantedByOthers(owned))
+    return isClosing || isSynced || (this.#hasPaused() && this.#isWantedByOthers(owned))
   }
 
   /** Nothing is under way meanwhile, so the store can be let go if the process exits. */
