@@ -59,7 +59,8 @@ async function decodeKeys(
   const keys = new Set<string>()
   for (const name of names) {
     const key = decodeName(name)
-    if (key !== undefined && (await isReachable(site, scope, key, name))) keys.add(key)
+    if (key === undefined) continue
+    if (key === name || isComposed(name) || (await isReachable(site, scope, key, name))) keys.add(key)
   }
   for (const change of unpublished) {
     if (change.kind === 'delete') keys.delete(change.key)
@@ -74,10 +75,14 @@ export async function listFolders(site: Site, folder: string): Promise<string[]>
   return names.flatMap((name) => decodeName(name) ?? [])
 }
 
+/** Whether a name is in NFC, as all are that the store makes. */
+function isComposed(name: string): boolean {
+  return name.normalize('NFC') === name
+}
+
 /** A name in decomposed form is a key only where the filesystem takes both forms for one. */
 async function isReachable(site: Site, scope: ScopeId, key: string, name: string): Promise<boolean> {
   const path = site.layout.keyPath(scope, key)
-  if (path.endsWith(`/${name}`)) return true
   const [own, canonical] = [
     await site.disk.stat(`${site.layout.scopePath(scope)}/${name}`),
     await site.disk.stat(path),
