@@ -18,6 +18,7 @@ import {
   decodeRecord,
   encodeHeader,
   encodeRecord,
+  findRecord,
   HEADER_BYTES,
   type JournalHeader,
   type JournalRecord,
@@ -183,7 +184,11 @@ type Growing = { -readonly [K in keyof JournalContents]: JournalContents[K] } & 
 
 /** A power cut tears the last append only; a valid record behind the damage means that it is something else. */
 function hasRecordBehind(bytes: Uint8Array, end: number, salt: number): boolean {
-  for (let offset = end + 8; offset + MARK_BYTES <= bytes.byteLength; offset += 8) {
+  for (
+    let offset = findRecord(bytes, end + 8);
+    offset !== undefined;
+    offset = findRecord(bytes, offset + 8)
+  ) {
     try {
       if (decodeRecord(bytes, offset, salt) !== undefined) return true
     } catch {

@@ -137,7 +137,7 @@ async function takeOver(
 ): Promise<Ownership | undefined> {
   lock.seize()
   try {
-    const isOwner = await settleLower(site, claim, (fenced) => finishJournal(site, fenced))
+    const isOwner = await settleLower(site, claim, (fenced) => finishJournal(site, fenced, known))
     if (isOwner) return await begin(site, claim, known)
   } catch (error) {
     abandonClaim(claim)

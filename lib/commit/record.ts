@@ -71,7 +71,8 @@ export const HEADER_BYTES = 64
 
 const MAGIC = 'plainkj1'
 const FORMAT = 1
-const RECORD_MAGIC = 0x31726b70
+const RECORD_MARK = Buffer.from('pkr1')
+const RECORD_MAGIC: number = RECORD_MARK.readUInt32LE(0)
 const RECORD_HEADER_BYTES = 40
 const COMMIT_HEADER_BYTES = 6
 const CHANGE_HEADER_BYTES = 36
@@ -133,6 +134,14 @@ export function decodeRecord(
   return { record: readRecord(whole), next: offset + padded(length) }
 }
 
+/** The first offset from another on at which a record may begin; undefined if there is none. */
+export function findRecord(journal: Uint8Array, from: number): number | undefined {
+  const bytes = Buffer.from(journal.buffer, journal.byteOffset, journal.byteLength)
+  let offset = bytes.indexOf(RECORD_MARK, from)
+  while (offset >= 0 && offset % 8 !== 0) offset = bytes.indexOf(RECORD_MARK, offset + 1)
+  return offset < 0 ? undefined : offset
+}
+
 /** The number of bytes that a value of this many bytes, under a key, adds to a journal; a close guess. */
 export function estimateChangeBytes(key: string, valueBytes: number): number {
   return CHANGE_HEADER_BYTES + COMMIT_HEADER_BYTES + key.length + valueBytes
@@ -144,7 +153,7 @@ function readRecord(bytes: Buffer): JournalRecord {
   const number = Number(bytes.readBigUInt64LE(32))
   if (bytes.readUInt32LE(12) === 2) return { kind: 'mark', revision, time, synced: number }
   const commits: RecordedCommit[] = []
-  const cursor = { bytes, offset: RECORD_HEADER_BYTES }
+  const cursor = { bytes, offset: RECORD_HEADER_BYTES, scopes: new Map<string, ScopeId>() }
   for (let index = 0; index < number; index += 1) commits.push(readCommit(cursor))
   return { kind: 'commits', revision, time, commits }
 }
@@ -197,6 +206,8 @@ function writeChange(bytes: Buffer, start: number, change: RecordedChange): numb
 interface Cursor {
   readonly bytes: Buffer
   offset: number
+  /** One object for each scope, however many changes it has. */
+  readonly scopes: Map<string, ScopeId>
 }
 
 function readCommit(cursor: Cursor): RecordedCommit {
@@ -215,9 +226,8 @@ function readChange(cursor: Cursor): RecordedChange {
   const kind = KINDS[bytes.readUInt8(offset)]
   cursor.offset += CHANGE_HEADER_BYTES
   const key = readText(cursor, bytes.readUInt16LE(offset + 2)) ?? ''
-  const workspace = readText(cursor, bytes.readUInt16LE(offset + 4)) ?? ''
-  const plugin = readText(cursor, bytes.readUInt16LE(offset + 6))
-  const common = { scope: { workspace, plugin }, key, time: bytes.readBigUInt64LE(offset + 8) }
+  const scope = readScope(cursor, bytes.readUInt16LE(offset + 4), bytes.readUInt16LE(offset + 6))
+  const common = { scope, key, time: bytes.readBigUInt64LE(offset + 8) }
   const number = bytes.readUInt32LE(offset + 16)
   if (kind === 'delete') return { ...common, kind, was: bytes.readBigUInt64LE(offset + 28), removed: number }
   if (kind === 'superseded') return { ...common, kind }
@@ -229,6 +239,15 @@ function readChange(cursor: Cursor): RecordedChange {
     kind: 'set',
     value: { staged: number, size, crc: bytes.readUInt32LE(offset + 24), bytes: inline },
   }
+}
+
+function readScope(cursor: Cursor, workspaceLength: number, pluginLength: number): ScopeId {
+  const workspace = readText(cursor, workspaceLength) ?? ''
+  const plugin = readText(cursor, pluginLength)
+  const name = `${workspace.length} ${pluginLength} ${workspace}${plugin}` // any of them may hold any character
+  const scope = cursor.scopes.get(name) ?? { workspace, plugin }
+  cursor.scopes.set(name, scope)
+  return scope
 }
 
 function readText(cursor: Cursor, length: number): string | undefined {

@@ -46,8 +46,12 @@ export interface KeptSummary {
   readonly bytes: number
 }
 
-/** Finishes what the journal in a fenced work folder holds, and moves it out. */
-export async function finishJournal(site: Site, folder: string): Promise<void> {
+/** Finishes what the journal in a fenced work folder holds, and moves it out; `known` then has its summary. */
+export async function finishJournal(
+  site: Site,
+  folder: string,
+  known: Map<string, KeptSummary>,
+): Promise<void> {
   const path = `${folder}/${JOURNAL_NAME}`
   const bytes = await site.disk.readFile(path)
   const contents = bytes === undefined ? undefined : parseJournal(bytes, path)
@@ -55,11 +59,12 @@ export async function finishJournal(site: Site, folder: string): Promise<void> {
   if (isThisSession(site, contents)) {
     await publishRest(site, folder, contents, bytes.subarray(0, contents.end))
   } else {
-    const known = new Map<string, KeptSummary>()
-    const lost = await readLostJournals(site, known)
-    await rewriteLost(site, folder, [...lost, contents], highestSynced(known))
+    const read = new Map<string, KeptSummary>()
+    const lost = await readLostJournals(site, read)
+    await rewriteLost(site, folder, [...lost, contents], highestSynced(read))
   }
   await keepJournal(site, path, contents)
+  if (isThisSession(site, contents)) known.set(keptName(contents.revision), summarize(contents))
 }
 
 /**
@@ -153,9 +158,13 @@ async function readLostJournals(
     const contents = await readKept(site, name, revision)
     if (contents === undefined) continue
     if (!isThisSession(site, contents)) lost.push(contents)
-    else known.set(name, { revision, time: contents.time, synced: contents.synced, bytes: contents.end })
+    else known.set(name, summarize(contents))
   }
   return lost
+}
+
+function summarize({ revision, time, synced, end }: JournalContents): KeptSummary {
+  return { revision, time, synced, bytes: end }
 }
 
 /** R1 and R3. */
