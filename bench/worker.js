@@ -1,0 +1,36 @@
+/** A process of a benchmark: node bench/worker.js MODE FOLDER ARGUMENTS; says a number. */
+
+import { openStorage } from '../dist/index.js'
+import { peers } from './peers.js'
+
+const [mode, folder, ...rest] = process.argv.slice(2)
+
+const modes = {
+  /** Sets for so many seconds; says how many it did. */
+  async write(name, prefix, seconds) {
+    const store = await peers.find((peer) => peer.name === name).open(folder)
+    let count = 0
+    for (const end = performance.now() + seconds * 1000; performance.now() < end; count += 1)
+      await store.set(`${prefix}-${count % 500}`, Buffer.alloc(200, `${count} `))
+    console.log(count)
+    await store.close()
+  },
+  /** Writes so many values, and dies by kill -9 without closing. */
+  async die(count) {
+    const scope = (await openStorage(folder)).workspace().shared
+    await Promise.all(
+      Array.from({ length: Number(count) }, (_, index) => scope.set(`k${index}`, Buffer.alloc(900, 'x'))),
+    )
+    process.kill(process.pid, 'SIGKILL')
+  },
+  /** Opens the store and sets a key; says how many milliseconds it took. */
+  async take() {
+    const start = performance.now()
+    const storage = await openStorage(folder)
+    await storage.workspace().shared.set('next', 'x')
+    console.log(performance.now() - start)
+    await storage.close()
+  },
+}
+
+await modes[mode](...rest)
