@@ -146,14 +146,13 @@ const nodePersist = {
 }
 
 const keyvFile = {
-  name: 'keyv-file, a file for each key',
+  name: 'keyv-file, separatedFile',
   isDurable: false,
   isAtomic: false,
   processes: 'one',
   async open(folder) {
-    const { KeyvDirStore } = await import('keyv-file')
-    if (KeyvDirStore === undefined) throw new Error('it has no store with a file for each key')
-    const store = new KeyvDirStore(join(folder, 'keyv-file'))
+    const { KeyvFile } = await import('keyv-file')
+    const store = new KeyvFile({ filename: join(folder, 'keyv-file'), separatedFile: true, writeDelay: 0 })
     return {
       set: (key, bytes) => store.set(key, bytes.toString('base64')),
       get: (key) => store.get(key),

@@ -60,6 +60,7 @@ export function drawChart(results) {
   }
   const style = 'font-family="sans-serif" font-size="12" fill="#333"'
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" ${style}>
+<title>plainkeep and its peers: the time of one operation</title>
 <rect width="${WIDTH}" height="${y}" fill="#fff"/>
 ${parts.join('\n')}
 <text x="8" y="${y - 8}">time of one operation, logarithmic; green plainkeep, blue durable, grey not durable</text>
