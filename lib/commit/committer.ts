@@ -5,6 +5,7 @@
  * O2  The store is let go, and a journal retired, only when every change of the journal is published; otherwise it is
  *     dropped as it stands, and the next owner, here or elsewhere, settles it.
  * O3  Nothing keeps the process alive but commits that wait or are under way.
+ * O4  Between two groups timers and sockets have their turn every few milliseconds, though all calls are quick ones.
  *
  * States: resting (nothing owned) -- own --> owner -- work --> owner -- letGo --> resting; an owner that is fenced, or
  * whose disk fails outside a commit, rests at once; one whose journal cannot be flushed is broken for good.
@@ -23,7 +24,7 @@ import { CommitQueue, makePending, type PendingCommit, type PendingVisit } from 
 import { acquire, type KnownJournals, letGo, letGoAtExit, type Ownership, type Waiting } from './own.js'
 import { Publisher, type Unpublished } from './publisher.js'
 import type { RecordedChange } from './record.js'
-import type { Site } from './site.js'
+import { type Site, Yielder } from './site.js'
 import { UsageBook } from './usage.js'
 import { runVisit, type VisitBody } from './visit.js'
 
@@ -142,7 +143,8 @@ export class Committer {
 
   async #run(): Promise<void> {
     await Promise.resolve() // what is called in the same turn of the event loop makes one group
-    while (await this.#step());
+    const yielder = new Yielder(this.#site.host)
+    while (await this.#step()) if (yielder.isDue()) await yielder.yield() // O4
     this.#running = this.#queue.isEmpty ? undefined : this.#run()
     await this.#running
   }

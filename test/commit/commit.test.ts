@@ -370,3 +370,21 @@ test('a replaced value keeps the mode of its file', async () => {
   expect(statSync(process.engine.keyPath(SCOPE, 'key')).mode & 0o777).toBe(0o640)
   await process.close()
 })
+
+test('timers stood still while sets followed one another: 2,000 of them leave the event loop its turns', async () => {
+  const machine = makeMachine('/dev/shm') // where no flush is slow enough for a thread
+  const process = await openProcess(machine)
+  await process.set('key', 'first')
+  let nowMs = machine.nowMs()
+  machine.nowMs = () => ++nowMs // as if each look at the clock took a millisecond
+  let turns = 0
+  const count = (): void => {
+    turns += 1
+    next = setImmediate(count)
+  }
+  let next = setImmediate(count)
+  for (let index = 0; index < 2000; index += 1) await process.set('key', `${index}`)
+  clearImmediate(next)
+  expect(turns).toBeGreaterThan(500)
+  await process.close()
+})
