@@ -46,6 +46,8 @@ export class Journal {
   readonly #store: string
   readonly #file: WritableFile
   readonly #salt: number
+  /** Records are encoded here, one after the other is written. */
+  readonly #room: Buffer = Buffer.allocUnsafeSlow(JOURNAL_STEP_BYTES)
   #lastStart: number
   #end: number
   #allocated: number
@@ -75,7 +77,7 @@ export class Journal {
 
   /** Writes a record behind the others. If it fails, the record does not count. Nothing is synced. */
   async append(record: JournalRecord): Promise<void> {
-    const bytes = encodeRecord(record, this.#salt)
+    const bytes = encodeRecord(record, this.#salt, this.#room)
     const end = this.#end + bytes.byteLength
     if (end > this.#allocated) await this.#allocate(end)
     await this.#file.write(bytes, this.#end)

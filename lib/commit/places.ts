@@ -51,7 +51,7 @@ export class Places {
     const unpublished = left === undefined ? this.publisher.find(scope, key) : undefined
     const wasPresent =
       left === undefined ? unpublished && unpublished.change.kind === 'set' : left.size !== undefined
-    return { wasPresent, isSuperseded: coming > 0 }
+    return { path, wasPresent, isSuperseded: coming > 0 }
   }
 
   /** How the change leaves it. */

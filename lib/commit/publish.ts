@@ -7,6 +7,7 @@
  */
 
 import { crc32 } from 'node:zlib'
+import type { Awaitable } from '../base/awaitable.js'
 import type { ScopeId } from '../base/scope-id.js'
 import { isErrorCode } from '../disk/disk.js'
 import { deletedName, stagedName } from '../disk/layout.js'
@@ -20,7 +21,7 @@ const ATTEMPTS = 3
 export type Published = 'published' | 'gone'
 
 /** Makes a change visible. `folder` is the work folder; a superseded change has nothing to show. */
-export async function publishChange(site: Site, folder: string, change: RecordedChange): Promise<Published> {
+export function publishChange(site: Site, folder: string, change: RecordedChange): Awaitable<Published> {
   if (change.kind === 'set') return publishSet(site, `${folder}/${stagedName(change.value.staged)}`, change)
   if (change.kind === 'delete') return publishDelete(site, folder, change)
   return 'published'
@@ -28,7 +29,7 @@ export async function publishChange(site: Site, folder: string, change: Recorded
 
 type SetChange = RecordedChange & { readonly kind: 'set' }
 
-async function publishSet(site: Site, staged: string, change: SetChange): Promise<Published> {
+function publishSet(site: Site, staged: string, change: SetChange): Promise<Published> {
   const path = site.layout.keyPath(change.scope, change.key)
   return renameSurely(site, [staged, path], async () => {
     if ((await site.disk.stat(staged)) !== undefined) {

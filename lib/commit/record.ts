@@ -77,6 +77,7 @@ const RECORD_HEADER_BYTES = 40
 const COMMIT_HEADER_BYTES = 6
 const CHANGE_HEADER_BYTES = 36
 const NONE = 0xffff
+const NO_ROOM = Buffer.alloc(0)
 const KINDS = ['delete', 'inline', 'staged', 'superseded'] as const
 
 /** The header of a journal. */
@@ -100,22 +101,23 @@ export function decodeHeader(journal: Uint8Array): JournalHeader | undefined {
   return { salt: bytes.readUInt32LE(12), session: /^0+$/.test(hex) ? '' : hex }
 }
 
-/** A record, padded with zeros to a multiple of 8 bytes. */
-export function encodeRecord(record: JournalRecord, salt: number): Uint8Array {
-  const length = RECORD_HEADER_BYTES + (record.kind === 'mark' ? 0 : sum(record.commits, commitLength))
-  const bytes = Buffer.allocUnsafeSlow(padded(length))
-  bytes.fill(0, length)
-  bytes.writeUInt32LE(RECORD_MAGIC, 0)
-  bytes.writeUInt32LE(length, 8)
-  bytes.writeUInt32LE(record.kind === 'mark' ? 2 : 1, 12)
-  bytes.writeBigUInt64LE(BigInt(record.revision), 16)
-  bytes.writeBigUInt64LE(record.time, 24)
-  bytes.writeBigUInt64LE(BigInt(record.kind === 'mark' ? record.synced : record.commits.length), 32)
-  let offset = RECORD_HEADER_BYTES
-  if (record.kind === 'commits')
-    for (const commit of record.commits) offset = writeCommit(bytes, offset, commit)
-  bytes.writeUInt32LE(crc32(bytes.subarray(8, length), salt), 4)
-  return bytes
+/** A record, padded with zeros to a multiple of 8 bytes; in `room` if it fits there, since new memory costs more. */
+export function encodeRecord(record: JournalRecord, salt: number, room: Buffer = NO_ROOM): Uint8Array {
+  const needed = RECORD_HEADER_BYTES + (record.kind === 'mark' ? 0 : sum(record.commits, commitRoom)) + 7
+  const bytes = needed > room.length ? Buffer.allocUnsafeSlow(needed) : room
+  const writer: Writer = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset), offset: 0 }
+  const { view } = writer
+  view.setUint32(0, RECORD_MAGIC, true)
+  view.setUint32(12, record.kind === 'mark' ? 2 : 1, true)
+  view.setBigUint64(16, BigInt(record.revision), true)
+  view.setBigUint64(24, record.time, true)
+  view.setBigUint64(32, BigInt(record.kind === 'mark' ? record.synced : record.commits.length), true)
+  writer.offset = RECORD_HEADER_BYTES
+  if (record.kind === 'commits') for (const commit of record.commits) writeCommit(writer, commit)
+  const length = writer.offset
+  view.setUint32(8, length, true)
+  view.setUint32(4, crc32(bytes.subarray(8, length), salt), true)
+  return bytes.fill(0, length, padded(length)).subarray(0, padded(length))
 }
 
 /** The record at an offset, and where the next one begins; undefined if there is no valid one. */
@@ -158,49 +160,63 @@ function readRecord(bytes: Buffer): JournalRecord {
   return { kind: 'commits', revision, time, commits }
 }
 
-function commitLength(commit: RecordedCommit): number {
-  return COMMIT_HEADER_BYTES + textLength(commit.writer) + sum(commit.changes, changeLength)
+/** How many bytes a commit takes at most. */
+function commitRoom(commit: RecordedCommit): number {
+  return COMMIT_HEADER_BYTES + textRoom(commit.writer) + sum(commit.changes, changeRoom)
 }
 
-function changeLength(change: RecordedChange): number {
+function changeRoom(change: RecordedChange): number {
   const { key, scope } = change
   const inline = change.kind === 'set' ? (change.value.bytes?.byteLength ?? 0) : 0
-  return (
-    CHANGE_HEADER_BYTES + textLength(key) + textLength(scope.workspace) + textLength(scope.plugin) + inline
-  )
+  return CHANGE_HEADER_BYTES + textRoom(key) + textRoom(scope.workspace) + textRoom(scope.plugin) + inline
 }
 
-function writeCommit(bytes: Buffer, start: number, commit: RecordedCommit): number {
-  bytes.writeUInt16LE(commit.writer === undefined ? NONE : textLength(commit.writer), start)
-  bytes.writeUInt32LE(commit.changes.length, start + 2)
-  let offset = start + COMMIT_HEADER_BYTES
-  offset += bytes.write(commit.writer ?? '', offset, 'utf8')
-  for (const change of commit.changes) offset = writeChange(bytes, offset, change)
-  return offset
+/** A UTF-16 unit takes at most three bytes of UTF-8. */
+function textRoom(text = ''): number {
+  return 3 * text.length
 }
 
-function writeChange(bytes: Buffer, start: number, change: RecordedChange): number {
+/** Where the next byte goes. */
+interface Writer {
+  readonly bytes: Buffer
+  readonly view: DataView
+  offset: number
+}
+
+function writeCommit(writer: Writer, commit: RecordedCommit): void {
+  const start = writer.offset
+  writer.offset += COMMIT_HEADER_BYTES
+  writer.view.setUint16(start, writeText(writer, commit.writer), true)
+  writer.view.setUint32(start + 2, commit.changes.length, true)
+  for (const change of commit.changes) writeChange(writer, change)
+}
+
+function writeChange(writer: Writer, change: RecordedChange): void {
+  const { view, offset: start } = writer
   const { key, scope } = change
   const value = change.kind === 'set' ? change.value : undefined
-  bytes.writeUInt8(
-    KINDS.indexOf(change.kind === 'set' ? (change.value.bytes ? 'inline' : 'staged') : change.kind),
-    start,
-  )
-  bytes.writeUInt8(0, start + 1)
-  bytes.writeUInt16LE(textLength(key), start + 2)
-  bytes.writeUInt16LE(textLength(scope.workspace), start + 4)
-  bytes.writeUInt16LE(scope.plugin === undefined ? NONE : textLength(scope.plugin), start + 6)
-  bytes.writeBigUInt64LE(change.time, start + 8)
-  bytes.writeUInt32LE(value?.staged ?? (change.kind === 'delete' ? change.removed : 0), start + 16)
-  bytes.writeUInt32LE(value?.size ?? 0, start + 20)
-  bytes.writeUInt32LE(value?.crc ?? 0, start + 24)
-  bytes.writeBigUInt64LE(change.kind === 'delete' ? change.was : 0n, start + 28)
-  let offset = start + CHANGE_HEADER_BYTES
-  offset += bytes.write(key, offset, 'utf8')
-  offset += bytes.write(scope.workspace, offset, 'utf8')
-  offset += bytes.write(scope.plugin ?? '', offset, 'utf8')
-  if (value?.bytes !== undefined) bytes.set(value.bytes, offset)
-  return offset + (value?.bytes?.byteLength ?? 0)
+  const kind = change.kind === 'set' ? (change.value.bytes ? 'inline' : 'staged') : change.kind
+  writer.offset += CHANGE_HEADER_BYTES
+  view.setUint16(start, KINDS.indexOf(kind), true)
+  view.setUint16(start + 2, writeText(writer, key), true)
+  view.setUint16(start + 4, writeText(writer, scope.workspace), true)
+  view.setUint16(start + 6, writeText(writer, scope.plugin), true)
+  view.setBigUint64(start + 8, change.time, true)
+  view.setUint32(start + 16, value?.staged ?? (change.kind === 'delete' ? change.removed : 0), true)
+  view.setUint32(start + 20, value?.size ?? 0, true)
+  view.setUint32(start + 24, value?.crc ?? 0, true)
+  view.setBigUint64(start + 28, change.kind === 'delete' ? change.was : 0n, true)
+  if (value?.bytes === undefined) return
+  writer.bytes.set(value.bytes, writer.offset)
+  writer.offset += value.bytes.byteLength
+}
+
+/** Gives the length in bytes, or what stands for no text. */
+function writeText(writer: Writer, text: string | undefined): number {
+  if (text === undefined) return NONE
+  const length = writer.bytes.write(text, writer.offset, 'utf8')
+  writer.offset += length
+  return length
 }
 
 interface Cursor {
@@ -255,10 +271,6 @@ function readText(cursor: Cursor, length: number): string | undefined {
   const text = cursor.bytes.toString('utf8', cursor.offset, cursor.offset + length)
   cursor.offset += length
   return text
-}
-
-function textLength(text: string | undefined): number {
-  return text === undefined ? 0 : Buffer.byteLength(text)
 }
 
 function padded(length: number): number {

@@ -34,8 +34,8 @@ export interface StageState {
   inlineBytes: number
   /** Scopes that large values were published into, whose folders are not synced since. */
   readonly largeScopes: Set<ScopeId>
-  /** Scopes whose folder was found fit to publish into, by its path, with what tells that folder from another. */
-  readonly readyScopes: Map<string, string>
+  /** Scopes that were found fit to publish into, by their paths, with their folders as they were found. */
+  readonly readyScopes: Map<string, readonly (FileStat | undefined)[]>
 }
 
 /** What became of a change in staging. */
@@ -45,8 +45,10 @@ export interface StagedChange {
   readonly result: ChangeResult
 }
 
-/** How a change stands among the others of its group. */
+/** Where a change belongs, and how it stands among the others of its group. */
 export interface ChangePlace {
+  /** The file of its key. */
+  readonly path: string
   /** Whether an earlier change that is not in place yet leaves a value there; undefined if there is none. */
   readonly wasPresent: boolean | undefined
   /** A later change of the group replaces it. */
@@ -60,7 +62,7 @@ export async function stageChange(
   change: Change,
   place: ChangePlace,
 ): Promise<StagedChange> {
-  const existing = await findExisting(site, state, change)
+  const existing = await findExisting(site, state, change, place.path)
   const existed = place.wasPresent ?? existing !== undefined
   if (change.value === undefined && !existed && existing === undefined) {
     return { recorded: undefined, result: { version: undefined, existed } }
@@ -137,9 +139,13 @@ function later(left: bigint, right: bigint): bigint {
 }
 
 /** The file that a change replaces or removes; links, folders and the like are none. */
-async function findExisting(site: Site, state: StageState, change: Change): Promise<FileStat | undefined> {
+async function findExisting(
+  site: Site,
+  state: StageState,
+  change: Change,
+  path: string,
+): Promise<FileStat | undefined> {
   await checkScope(site, state, change.scope)
-  const path = site.layout.keyPath(change.scope, change.key)
   const found = await site.disk.stat(path)
   if (found?.kind !== 'folder') return found?.kind === 'file' ? found : undefined
   const message = `There is a folder at ${path}, where the value of ${JSON.stringify(change.key)} belongs; move it away.`
@@ -148,21 +154,19 @@ async function findExisting(site: Site, state: StageState, change: Change): Prom
 
 /** A scope's folders are those that were found fit; looked at for each change, since anybody may put a link there. */
 async function checkScope(site: Site, state: StageState, scope: ScopeId): Promise<void> {
-  const path = site.layout.scopePath(scope)
-  const ready = state.readyScopes.get(path)
-  if (ready !== undefined && ready === (await identifyFolders(site, scope))) return
+  const folders = site.layout.scopeFolders(scope)
+  const path = folders.at(-1) as string
+  const ready = state.readyScopes.get(path) ?? []
+  let fit = 0
+  while (fit < ready.length && isSameFolder(ready[fit], await site.disk.stat(folders[fit] as string)))
+    fit += 1
+  if (fit === folders.length) return
   await prepareScope(site, scope, path)
-  state.readyScopes.set(path, await identifyFolders(site, scope))
+  state.readyScopes.set(path, await Promise.all(folders.map((folder) => site.disk.stat(folder))))
 }
 
-/** What tells the folders of a scope from all others that may be put in their place. */
-async function identifyFolders(site: Site, scope: ScopeId): Promise<string> {
-  let identity = ''
-  for (const folder of site.layout.scopeFolders(scope)) {
-    const stat = await site.disk.stat(folder)
-    identity += `${stat?.kind} ${stat?.device} ${stat?.inode} `
-  }
-  return identity
+function isSameFolder(left: FileStat | undefined, right: FileStat | undefined): boolean {
+  return left?.inode === right?.inode && left?.device === right?.device && left?.kind === right?.kind
 }
 
 /** A scope's folder is there, is a folder, and can be renamed into; told before anything is written. */
