@@ -24,6 +24,7 @@ import type { PendingCommit } from './group.js'
 import { type Ownership, syncLargeScopes } from './own.js'
 import type { RecordedChange } from './record.js'
 import { type Site, Yielder } from './site.js'
+import { makeSpares } from './stage.js'
 import { describeFailure, type StagedCommit, type StageTools, stageGroup, unstage } from './stage-group.js'
 import { encodeVersion } from './version.js'
 
@@ -91,6 +92,7 @@ async function journalGroup(
     for (const { pending } of staged) pending.reject(describeFailure(site, pending, error))
     return false
   }
+  makeSpares(site, stage)
   await owned.journal.sync()
   return true
 }

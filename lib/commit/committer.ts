@@ -300,6 +300,7 @@ export class Committer {
     if (this.#owned === undefined) return
     this.#owned.journal.close()
     abandonClaim(this.#owned.claim)
+    void this.#site.disk.removeSpares(this.#owned.claim.path)
     this.#owned = undefined
     this.#publisher.forget()
     this.#lock.release()

@@ -172,6 +172,8 @@ async function begin(site: Site, claim: Claim, known: KnownJournals): Promise<Ow
       folder: claim.path,
       lastTime: history.time,
       lastStaged: 0,
+      lastRemoved: 0,
+      lastSpare: 0,
       inlineBytes: 0,
       largeScopes: new Set(),
       readyScopes: new Map(),
@@ -231,6 +233,7 @@ export async function syncLargeScopes(site: Site, stage: StageState): Promise<vo
 export async function letGo(site: Site, lock: Lock, ownership: Ownership): Promise<void> {
   try {
     await retireJournal(site, ownership)
+    await site.disk.removeSpares(ownership.claim.path)
     await releaseClaim(site, ownership.claim)
   } finally {
     abandonClaim(ownership.claim)
@@ -246,6 +249,7 @@ export function letGoAtExit(site: Site, ownership: Ownership): void {
     if (revision > journalStart || synced === revision)
       void site.disk.rename(path, site.layout.controlPath(keptName(revision)))
     else void site.disk.unlink(path)
+    void site.disk.removeSpares(claim.path) // one that is still being made may keep the folder: the next owner empties it
     releaseClaimAtExit(site, claim)
   } catch {
     // The next owner finds a dead one.

@@ -5,11 +5,13 @@
  * S2  The time is later than any that the store set before, and later than that of the file it replaces: so versions
  *     never come back, and recovery can tell an edit made by hand from an older commit.
  * S3  Of several changes of a key in one group only the last is staged; nobody could have seen the others.
+ * S4  A file may be made ahead, as a spare, under the next numbers. It is empty until its value is staged, and no record
+ *     names it before that; staging it fails where the work folder lost its name, as it does without a spare.
  */
 
 import { crc32 } from 'node:zlib'
 import { StorageError } from '../base/errors.js'
-import { SMALL_VALUE_BYTES } from '../base/limits.js'
+import { SMALL_VALUE_BYTES, SPARE_FILES } from '../base/limits.js'
 import { describeScope, type ScopeId } from '../base/scope-id.js'
 import { type FileStat, isErrorCode } from '../disk/disk.js'
 import { stagedName } from '../disk/layout.js'
@@ -30,6 +32,10 @@ export interface StageState {
   lastTime: bigint
   /** The number of the last staged file. */
   lastStaged: number
+  /** The number of the last name of a deleted value. */
+  lastRemoved: number
+  /** The highest number of a staged file that a spare was wanted for (S4). */
+  lastSpare: number
   /** How many bytes of values the present group may still put into the journal. */
   inlineBytes: number
   /** Scopes that large values were published into, whose folders are not synced since. */
@@ -71,7 +77,7 @@ export async function stageChange(
   const target: Target = { scope: change.scope, key: change.key, time, existing, existed }
   if (place.isSuperseded) return supersede(target, change.value?.byteLength)
   if (change.value !== undefined) return stageValue(site, state, target, change.value)
-  state.lastStaged += 1
+  state.lastRemoved += 1
   const { scope, key } = change
   const recorded: RecordedChange = {
     scope,
@@ -79,7 +85,7 @@ export async function stageChange(
     time,
     kind: 'delete',
     was: existing?.time ?? 0n,
-    removed: state.lastStaged,
+    removed: state.lastRemoved,
   }
   return { recorded, result: { version: undefined, existed } }
 }
@@ -123,6 +129,15 @@ async function stageValue(
   const value = { staged, size: bytes.byteLength, crc: crc32(bytes), bytes: isLarge ? undefined : bytes }
   const result = { version: encodeVersion(stat), existed }
   return { recorded: { scope, key, time: stat.time, kind: 'set', value }, result }
+}
+
+/** The next values get spares, while the flush that comes now is waited for; the more, the more there were (S4). */
+export function makeSpares(site: Site, state: StageState): void {
+  if (state.lastSpare >= state.lastStaged + SPARE_FILES / 2) return
+  const wanted = state.lastStaged + Math.min(SPARE_FILES, state.lastStaged)
+  for (let number = Math.max(state.lastSpare, state.lastStaged) + 1; number <= wanted; number += 1)
+    site.disk.makeSpare(`${state.folder}/${stagedName(number)}`, site.fileMode)
+  state.lastSpare = wanted
 }
 
 /** A time later than any before (S2). A file that someone dated into the future is an exception for its key alone. */

@@ -68,6 +68,13 @@ export interface Disk {
   listKind(folder: string, kind: FileKind): Awaitable<string[] | undefined>
   /** Makes a new file that holds exactly these bytes; `EEXIST` if the name is taken. A failure leaves none. */
   createFile(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<FileStat>
+  /**
+   * A file of this name will soon be created, with this mode or an exact one: it may be made beside other work, empty,
+   * until `createFile` fills it. A spare that cannot be made is none. `createFile` fails as if there were none.
+   */
+  makeSpare(path: string, mode: number): void
+  /** Spares in this folder that were not filled are gone, as far as possible. Never fails. */
+  removeSpares(folder: string): Awaitable<void>
   /** Opens an existing file for writing. */
   openFile(path: string): Awaitable<WritableFile>
   /** Makes a folder; `EEXIST` if the name is taken. */

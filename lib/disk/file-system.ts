@@ -18,6 +18,7 @@ export type FileSystem = Pick<
   | 'linkSync'
   | 'lstatSync'
   | 'mkdirSync'
+  | 'open'
   | 'openSync'
   | 'read'
   | 'readSync'

@@ -12,6 +12,7 @@ import {
   type WritableFile,
 } from './disk.js'
 import { type FileSystem, flush, readFully, writeFully, writeFullySync } from './file-system.js'
+import { Spares } from './spares.js'
 
 /** What a name that stands for no value can answer when it is opened: nothing there, a link, a socket. */
 const NOT_THERE = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']
@@ -21,7 +22,7 @@ export class NodeDisk implements Disk {
   readonly #fs: FileSystem
   readonly #syncReadLimitBytes: number
   readonly #readFlags: number
-  readonly #createFlags: number
+  readonly #spares: Spares
   /** How long flushes took lately, in milliseconds. */
   #flushMs = 2 * QUICK_FLUSH_MS
 
@@ -31,7 +32,7 @@ export class NodeDisk implements Disk {
     this.#fs = fs
     this.#syncReadLimitBytes = syncReadLimitBytes
     this.#readFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
-    this.#createFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
+    this.#spares = new Spares(fs, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
   }
 
   /** See `Disk`. */
@@ -98,18 +99,21 @@ export class NodeDisk implements Disk {
 
   /** See `Disk`. */
   createFile(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<FileStat> {
-    const descriptor = this.#fs.openSync(path, this.#createFlags, options.mode)
-    if (options.sync || bytes.byteLength > SMALL_VALUE_BYTES)
-      return this.#fillLater(path, descriptor, bytes, options)
-    try {
-      writeFullySync(this.#fs, descriptor, bytes, 0)
-      const stat = this.#finish(descriptor, options)
-      this.#fs.closeSync(descriptor)
-      return stat
-    } catch (error) {
-      this.#discard(path, descriptor)
-      throw error
-    }
+    if (!this.#spares.has(path)) return this.#createNew(path, bytes, options)
+    const spare = this.#spares.take(path)
+    if (spare instanceof Promise)
+      return spare.then((descriptor) => this.#fillSpare(path, descriptor, bytes, options))
+    return this.#fillSpare(path, spare, bytes, options)
+  }
+
+  /** See `Disk`. */
+  makeSpare(path: string, mode: number): void {
+    this.#spares.make(path, mode)
+  }
+
+  /** See `Disk`. */
+  removeSpares(folder: string): Awaitable<void> {
+    return this.#spares.remove(folder)
   }
 
   /** See `Disk`. */
@@ -179,6 +183,40 @@ export class NodeDisk implements Disk {
     if (this.#flushMs > QUICK_FLUSH_MS) return flush(this.#fs, 'fdatasync', descriptor).then(measure)
     this.#fs.fdatasyncSync(descriptor)
     measure()
+  }
+
+  #createNew(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<FileStat> {
+    return this.#fill(path, this.#spares.create(path, options.mode), bytes, options)
+  }
+
+  #fillSpare(
+    path: string,
+    descriptor: number | undefined,
+    bytes: Uint8Array,
+    options: CreateOptions,
+  ): Awaitable<FileStat> {
+    if (descriptor === undefined) return this.#createNew(path, bytes, options)
+    try {
+      this.#fs.lstatSync(path) // like a new file, it must be in a folder that still has its name
+    } catch (error) {
+      this.#discard(path, descriptor)
+      throw error
+    }
+    return this.#fill(path, descriptor, bytes, options)
+  }
+
+  #fill(path: string, descriptor: number, bytes: Uint8Array, options: CreateOptions): Awaitable<FileStat> {
+    if (options.sync || bytes.byteLength > SMALL_VALUE_BYTES)
+      return this.#fillLater(path, descriptor, bytes, options)
+    try {
+      writeFullySync(this.#fs, descriptor, bytes, 0)
+      const stat = this.#finish(descriptor, options)
+      this.#fs.closeSync(descriptor)
+      return stat
+    } catch (error) {
+      this.#discard(path, descriptor)
+      throw error
+    }
   }
 
   #openIfPresent(path: string): number | undefined {

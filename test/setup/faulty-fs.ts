@@ -24,7 +24,7 @@ const RELEASING = ['closeSync']
 /** More calls than any test needs between two faults: who makes them goes round in circles. */
 const TOO_MANY_CALLS = 50_000
 
-const CALLBACK_CALLS = ['fdatasync', 'fsync', 'read', 'readdir', 'write'] as const
+const CALLBACK_CALLS = ['fdatasync', 'fsync', 'open', 'read', 'readdir', 'write'] as const
 
 type Call = (...args: unknown[]) => unknown
 

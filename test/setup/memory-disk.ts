@@ -147,6 +147,10 @@ export class MemoryDisk implements Disk {
     }
   }
 
+  makeSpare(): void {}
+
+  removeSpares(): void {}
+
   makeFolder(path: string, mode: number): void {
     if (this.#find(path) !== undefined) throw systemError('EEXIST', path)
     this.#parent(path)

@@ -351,9 +351,16 @@ export class Simulation {
 }
 
 function isSplittable({ operation }: DiskCall): boolean {
-  return ['rename', 'link', 'unlink', 'createFile', 'removeFolder', 'makeFolder', 'openFile'].includes(
-    operation,
-  )
+  return [
+    'rename',
+    'link',
+    'unlink',
+    'createFile',
+    'makeSpare',
+    'removeFolder',
+    'makeFolder',
+    'openFile',
+  ].includes(operation)
 }
 
 function readOutcome(outcome: string): Attempt['outcome'] {

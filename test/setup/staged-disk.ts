@@ -29,6 +29,8 @@ export class StagedDisk implements Disk {
   /** Every call so far, as `rename /a /b`. */
   readonly log: string[] = []
   #disk: Disk
+  /** Whether the file was made, by the path of the spare. */
+  readonly #spares = new Map<string, Promise<boolean>>()
   readonly #pin: Pin
 
   constructor(disk: Disk, pin: Pin) {
@@ -68,7 +70,37 @@ export class StagedDisk implements Disk {
   }
 
   createFile(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<FileStat> {
-    return this.#call('createFile', [path], (disk, at) => disk.createFile(at, bytes, options), bytes)
+    const spare = this.#spares.get(path)
+    const create = (disk: Disk, at: string): Awaitable<FileStat> => disk.createFile(at, bytes, options)
+    if (spare === undefined) return this.#call('createFile', [path], create, bytes)
+    this.#spares.delete(path)
+    const fill = async (disk: Disk, at: string): Promise<FileStat> => {
+      await disk.unlink(at)
+      return disk.createFile(at, bytes, options)
+    }
+    return spare.then((isMade) => this.#call('createFile', [path], isMade ? fill : create, bytes))
+  }
+
+  makeSpare(path: string, mode: number): void {
+    const make = async (): Promise<boolean> => {
+      try {
+        await this.#call('makeSpare', [path], (disk, at) => disk.createFile(at, new Uint8Array(), { mode }))
+        return true
+      } catch {
+        return false
+      }
+    }
+    this.#spares.set(path, make())
+  }
+
+  async removeSpares(folder: string): Promise<void> {
+    for (const [path, spare] of this.#spares) {
+      if (!path.startsWith(`${folder}/`)) continue
+      this.#spares.delete(path)
+      try {
+        if (await spare) await this.unlink(path)
+      } catch {} // it goes when the folder is emptied
+    }
   }
 
   openFile(path: string): Awaitable<WritableFile> {
