@@ -1,7 +1,7 @@
 /** Spares: files that are made empty, in a thread, before they are asked for, where making one takes long. */
 
+import type { Awaitable } from '../base/awaitable.js'
 import { SLOW_CREATE_MS } from '../base/limits.js'
-import type { Awaitable } from './disk.js'
 import type { FileSystem } from './file-system.js'
 
 /** A spare that is being made, or is made: then with its descriptor, or without, if that failed. */
@@ -28,7 +28,7 @@ export class Spares {
   /** Begins to make a spare, if making a file took long lately. */
   make(path: string, mode: number): void {
     if (this.#createMs < SLOW_CREATE_MS || this.#spares.has(path)) return
-    let end = (): void => {}
+    let end = (): void => undefined
     const making = new Promise<void>((resolve) => {
       end = resolve
     })
