@@ -7,11 +7,10 @@
  */
 
 import { StorageError } from '../base/errors.js'
+import { describeProperty } from './path.js'
 
 /** How deep the search for a loss goes, in levels; far less than the stack holds. */
 const SEARCH_DEPTH = 500
-
-const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u
 
 const BYTES_ADVICE = 'store it as a Uint8Array under a key of its own, without the JSON around it'
 
@@ -162,10 +161,6 @@ function valueForJson(holder: Holder, key: string): unknown {
   const value = holder[key] as { readonly toJSON?: unknown } | null | undefined
   const isAsked = typeof value === 'object' || typeof value === 'bigint' || typeof value === 'function'
   return isAsked && typeof value?.toJSON === 'function' ? value.toJSON(key) : value
-}
-
-function describeProperty(key: string): string {
-  return IDENTIFIER.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
 }
 
 /** What a value calls itself: `Object`, `Map`, `Uint8Array`. */

@@ -22,11 +22,11 @@ export function applyPatch(target: unknown, patch: unknown): unknown {
   return patched
 }
 
-/** Whether it is an object as a literal makes it. */
+/** Whether it is an object as a literal makes it, in this realm or another. */
 export function isPlain(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || prototype === Object.prototype
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 function own(object: Record<string, unknown>, name: string): unknown {

@@ -1,80 +1,194 @@
 /**
- * The codec for objects that JSON does not know: Map, Set, Date, bigint, RegExp, URL, typed arrays, undefined, and
- * classes that are registered. It is superjson, so a file reads as JSON: `json` is the value as far as JSON holds it,
- * `meta` says what else it is.
+ * The codec 'object': superjson, which writes JSON with a note beside it of what JSON alone would lose. Strict, as JSON is
+ * here: what comes back is what went in, or the write is refused.
+ *
+ * O1  superjson sees only copies made of what it knows, so what it would lose in silence is refused before.
+ * O2  Every codec has a superjson of its own: no other part of a program can register a class in it.
+ * O3  No property is named `__proto__`, `constructor` or `prototype`, written or read: no prototype is ever changed.
  */
 
+import { types } from 'node:util'
 import { SuperJSON } from 'superjson'
 import { StorageError } from '../base/errors.js'
 import type { Codec } from '../store/codec.js'
-import { decodeJson, tagOf } from './json.js'
+import { type Copier, type CopyRules, copyValue, isOfBuiltIn } from './copy.js'
+import { tagOf } from './json.js'
+import { isPlain } from './merge.js'
 
-/** A class whose objects come back with their prototype; their own properties are stored. */
-export type StorableClass = abstract new (...given: never[]) => object
+/** A class whose instances are data: made of properties, and no subclass of what is built in. */
+export type StorableClass = abstract new (...values: never[]) => object
 
-/** What a codec for objects knows. */
+/** What an object codec knows; see `objectCodec`. */
 export interface ObjectCodecOptions {
-  /** Classes by the name that stands for them in files; keep it when the class gets another. */
-  readonly classes?: Readonly<Record<string, StorableClass>> | undefined
+  /** The classes whose instances come back as such: a list, or by the names that stand in the files. */
+  readonly classes?: readonly StorableClass[] | Readonly<Record<string, StorableClass>> | undefined
 }
 
-/** Makes a codec like `'object'` that knows classes, too. The type of its values is the caller's word. */
-export function objectCodec<T = unknown>({ classes = {} }: ObjectCodecOptions = {}): Codec<T> {
+/**
+ * A codec for objects that JSON cannot hold: `Map`, `Set`, `Date`, `bigint`, `RegExp`, `URL`, `Error`, typed arrays, `undefined`,
+ * `NaN`, `-0`, and instances of classes that it is given. On disk it is one line of JSON.
+ *
+ * An instance is written as its own properties and comes back with its prototype, without its constructor being called; what is
+ * behind a `#` is not kept. In the file stands the name of its class: if a program is minified or a class is renamed,
+ * give the names, `{ classes: { UserProfile } }`. Throws `INVALID_OPTION` for what is no such class. Writing throws `INVALID_VALUE`.
+ */
+export function objectCodec<T = unknown>(options: ObjectCodecOptions = {}): Codec<T> {
+  const classes = listClasses(options.classes ?? [])
   const superjson = new SuperJSON()
-  for (const [identifier, storable] of Object.entries(classes))
-    superjson.registerClass(storable as unknown as new () => object, { identifier })
-  const prototypes = new Set<unknown>(Object.values(classes).map(({ prototype }) => prototype))
+  for (const [identifier, storable] of classes)
+    superjson.registerClass(storable as Parameters<SuperJSON['registerClass']>[0], { identifier })
+  const rules = makeRules(new Set(classes.values()))
   return {
-    encode: (value) => {
-      checkStorable(value, prototypes)
-      return encoder.encode(JSON.stringify(superjson.serialize(value)))
-    },
-    decode: (bytes) => {
-      const stored = decodeJson(bytes)
-      if (typeof stored !== 'object' || stored === null || !Object.hasOwn(stored, 'json'))
-        throw new TypeError(
-          'There is no property "json"; these bytes were not made by the codec for objects.',
-        )
-      return superjson.deserialize<T>(stored as Parameters<typeof superjson.deserialize>[0])
-    },
+    encode: (value) => encodeObject(superjson, rules, value),
+    decode: (bytes) => decodeObject(superjson, bytes) as T,
   }
 }
 
 const encoder = new TextEncoder()
 
-/** What superjson restores by itself. */
-const KNOWN: ReadonlySet<string> = new Set(['Date', 'RegExp', 'URL', 'Error', 'Map', 'Set', 'BigInt'])
+/** Takes a byte order mark off, which an editor may have put there. */
+const decoder = new TextDecoder('utf-8', { fatal: true })
 
-/** Throws `INVALID_VALUE` for what would not come back. Any depth, and circles, are fine. */
-function checkStorable(root: unknown, prototypes: ReadonlySet<unknown>): void {
-  const seen = new Set<object>()
-  const waiting: { readonly value: unknown; readonly path: string }[] = [{ value: root, path: 'the value' }]
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { value, path } = next
-    if (typeof value === 'function' || typeof value === 'symbol') throw unstorable(path, `a ${typeof value}`)
-    if (typeof value !== 'object' || value === null || seen.has(value)) continue
-    seen.add(value)
-    for (const [name, part] of partsOf(value, path, prototypes))
-      waiting.push({ value: part, path: `${path}.${name}` })
+function encodeObject(superjson: SuperJSON, rules: CopyRules, value: unknown): Uint8Array {
+  if (value === undefined) throw invalid('The value is undefined; store null, or delete the key.')
+  try {
+    const { json, meta } = superjson.serialize(copyValue(value, rules))
+    // The copy holds nothing twice; what is equal all the same, such as two NaN, superjson would confuse.
+    const values = meta?.values === undefined ? undefined : { values: meta.values, v: meta.v }
+    return encoder.encode(JSON.stringify({ json, meta: values }))
+  } catch (cause) {
+    if (cause instanceof StorageError) throw cause
+    throw invalid('The value is too deep, too large or too odd an object; see the cause.', cause)
   }
 }
 
-/** The values in an object, by their names. */
-function partsOf(value: object, path: string, prototypes: ReadonlySet<unknown>): Iterable<[string, unknown]> {
-  if (value instanceof Map)
-    return [...value].flatMap(([key, item]) => [
-      ['key', key],
-      [String(key), item],
-    ])
-  if (value instanceof Set) return [...value].map((item) => ['item', item])
-  if (ArrayBuffer.isView(value) || KNOWN.has(tagOf(value))) return []
-  const prototype: unknown = Object.getPrototypeOf(value)
-  const isPlain = prototype === null || prototype === Object.prototype || Array.isArray(value)
-  if (isPlain || prototypes.has(prototype)) return Object.entries(value)
-  throw unstorable(path, `an object of class ${value.constructor?.name}, which is not registered`)
+/** What may not be the name of a property (O3). */
+const RISKY_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
+
+/** Whether a text may hold one of them; an escape may hide it. */
+const RISKY_TEXT = /"(?:__proto__|constructor|prototype)"|\\u/
+
+function decodeObject(superjson: SuperJSON, bytes: Uint8Array): unknown {
+  const text = decoder.decode(bytes)
+  const payload: unknown = RISKY_TEXT.test(text) ? JSON.parse(text, refuseRiskyName) : JSON.parse(text)
+  if (isPlain(payload) && Object.hasOwn(payload, 'json'))
+    return superjson.deserialize(payload as never, { inPlace: true })
+  throw new SyntaxError(
+    'The text is JSON, but not of superjson, which has an object with the property "json".',
+  )
 }
 
-function unstorable(path: string, what: string): StorageError {
-  const message = `The codec for objects cannot hold ${path}, ${what}; leave it out, or register its class by objectCodec.`
-  return new StorageError('INVALID_VALUE', message, { outcome: 'none' })
+/** A reviver that changes nothing. */
+function refuseRiskyName(name: string, value: unknown): unknown {
+  if (RISKY_NAMES.has(name)) throw new SyntaxError(`There is a property named ${name}.`)
+  return value
+}
+
+/** What the codec takes of what is no container (O1). */
+function makeRules(classes: ReadonlySet<unknown>): CopyRules {
+  return {
+    checkName(name, copier) {
+      if (!RISKY_NAMES.has(name)) return
+      throw copier.refuse(
+        `has a property named ${name}, which could change a prototype`,
+        'give it another name',
+      )
+    },
+    copyLeaf(value, copier) {
+      if (typeof value !== 'object' || value === null)
+        throw copier.refuse(`is a ${typeof value}`, 'leave it out')
+      if (classes.has(value.constructor)) return copyInstance(value, copier)
+      const copy = isOfBuiltIn(value) || ArrayBuffer.isView(value) ? copyBuiltIn(value, copier) : undefined
+      if (copy !== undefined) return copy
+      const name = value.constructor?.name || tagOf(value)
+      const advice = types.isNativeError(value) ? ERROR_ADVICE : ADVICE
+      throw copier.refuse(`is of type ${name}, which the codec does not know`, advice)
+    },
+  }
+}
+
+const ADVICE = 'give the class to objectCodec({ classes }), or store a plain object'
+
+const ERROR_ADVICE = 'store its name and message'
+
+function copyInstance(value: object, copier: Copier): object {
+  const properties = Object.getOwnPropertyDescriptors(copier.copyProperties(value))
+  return Object.create(Object.getPrototypeOf(value), properties)
+}
+
+/** A copy in this realm, which is the one that superjson knows; undefined if it is of no such kind. */
+function copyBuiltIn(value: object, copier: Copier): object | undefined {
+  if (types.isDate(value)) return Number.isNaN(value.getTime()) ? undefined : new Date(value.getTime())
+  if (types.isRegExp(value)) return new RegExp(value.source, value.flags)
+  if (value instanceof URL) return new URL(value.href)
+  if (types.isNativeError(value) && Object.keys(value).length === 0) return copyError(value, copier)
+  if (types.isTypedArray(value)) return copyNumbers(value, copier)
+  return undefined
+}
+
+function copyError(error: Error, copier: Copier): Error {
+  const copy = Object.hasOwn(error, 'cause')
+    ? new Error(error.message, { cause: copier.copyAt('cause', error.cause) })
+    : new Error(error.message)
+  copy.name = error.name
+  return copy
+}
+
+/** The typed arrays that superjson knows. A Buffer becomes a Uint8Array. */
+const NUMBER_ARRAYS = new Map(
+  [
+    ...[Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array],
+    ...[Int32Array, Uint32Array, Float32Array, Float64Array],
+  ].map((arrayClass) => [arrayClass.name, arrayClass] as const),
+)
+
+function copyNumbers(value: NodeJS.TypedArray, copier: Copier): object | undefined {
+  const name = value[Symbol.toStringTag]
+  const arrayClass = NUMBER_ARRAYS.get(name)
+  if (arrayClass === undefined) return undefined
+  const copy = new arrayClass(value as unknown as ArrayLike<number>)
+  const isSound = copy.every((number) => Number.isFinite(number) && !Object.is(number, -0))
+  if (isSound) return copy
+  const loss = `is a ${name} with NaN, -0 or an infinite number, which superjson would lose`
+  throw copier.refuse(loss, 'store an array of its numbers')
+}
+
+/** What keeps its contents where no copy of properties finds them. */
+const BUILT_IN = [Array, ArrayBuffer, Date, Error, Map, Promise, RegExp, Set, URL, WeakMap, WeakSet]
+
+function listClasses(classes: NonNullable<ObjectCodecOptions['classes']>): Map<string, StorableClass> {
+  const named = Array.isArray(classes)
+    ? classes.map((storable: unknown) => [nameOf(storable), storable] as const)
+    : Object.entries(classes)
+  const listed = new Map<string, StorableClass>()
+  for (const [name, storable] of named) {
+    if (!isStorableClass(storable))
+      throw invalidClass(name, 'is no class of plain properties; list classes that extend nothing built in')
+    if (name === '' || listed.has(name))
+      throw invalidClass(
+        name,
+        'is no name for one class alone; give each its name, { classes: { Name: aClass } }',
+      )
+    listed.set(name, storable)
+  }
+  return listed
+}
+
+function nameOf(storable: unknown): string {
+  return typeof storable === 'function' ? storable.name : String(storable)
+}
+
+function isStorableClass(candidate: unknown): candidate is StorableClass {
+  if (typeof candidate !== 'function' || typeof candidate.prototype !== 'object') return false
+  const prototype: unknown = candidate.prototype
+  if (prototype === Object.prototype || prototype instanceof Object.getPrototypeOf(Uint8Array)) return false
+  return !BUILT_IN.some((builtIn) => prototype === builtIn.prototype || prototype instanceof builtIn)
+}
+
+function invalidClass(name: string, problem: string): StorageError {
+  return new StorageError('INVALID_OPTION', `In the option classes, ${JSON.stringify(name)} ${problem}.`)
+}
+
+function invalid(message: string, cause?: unknown): StorageError {
+  return new StorageError('INVALID_VALUE', message, { outcome: 'none', cause })
 }

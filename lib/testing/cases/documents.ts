@@ -55,7 +55,7 @@ export const documentCases: Cases = {
     const error = await rejectsWith('INVALID_VALUE', () =>
       scope.set('key', unregistered, { codec: 'object' }),
     )
-    assert.match(error.message, /value\.list\.0.*UserProfile/)
+    assert.match(error.message, /\$\.list\[0\].*UserProfile/)
     await rejectsWith('INVALID_VALUE', () => scope.set('key', { run: () => 1 }, { codec: 'object' }))
     assert.deepEqual(await scope.keys(), ['ada'])
   },
