@@ -52,8 +52,9 @@ export class SchemaRefusal extends Error {
   /** What is wrong, as the schema says it. */
   readonly issues: readonly SchemaIssue[]
 
-  constructor(issues: readonly SchemaIssue[]) {
-    super(issues.map(({ message }) => message).join('; '))
+  /** `cause` is what the schema threw, if it did. */
+  constructor(issues: readonly SchemaIssue[], cause?: unknown) {
+    super(issues.map(({ message }) => message).join('; '), cause === undefined ? undefined : { cause })
     this.issues = issues
   }
 }

@@ -93,6 +93,7 @@ export function encodeValue(
     return new ValidationError(`${what}: ${describeIssues(error.issues)}.`, {
       ...place,
       issues: error.issues,
+      cause: error.cause,
     })
   }
   const encoded = explaining(explain, () => parts.values.encode(value, codec))
@@ -122,9 +123,9 @@ export function explainDecoding(parts: ScopeParts, key: string, cause: unknown):
   const path = parts.engine.keyPath(parts.id, key)
   const what = `The value of ${JSON.stringify(key)} in ${describeScope(parts.id)}`
   if (cause instanceof SchemaRefusal) {
-    const { issues } = cause
+    const { issues, cause: reason } = cause
     const message = `${what} is not as its schema wants it: ${describeIssues(issues)}; repair ${path}.`
-    return new ValidationError(message, { ...place, issues, path })
+    return new ValidationError(message, { ...place, issues, path, cause: reason })
   }
   const message = `${what} does not decode; look at ${path}, or read it with the codec 'bytes'.`
   return new StorageError('DECODE_FAILED', message, { ...place, cause })

@@ -7,7 +7,7 @@ import type { Scope } from '../store/scope.js'
 import { ScopeDocument } from './document.js'
 import { decodeJson, encodeJson, tagOf } from './json.js'
 import { objectCodec } from './object.js'
-import { isSchema, validate } from './schema.js'
+import { copyForSchema, isSchema, validate } from './schema.js'
 import { CodecScope } from './typed-scope.js'
 
 /** The values layer, for the store. Both ways throw `INVALID_OPTION` for a codec that is none. */
@@ -32,7 +32,7 @@ const plainObjects = objectCodec()
 function encodeValue(value: unknown, codec: CodecLike | undefined): Awaitable<Uint8Array> {
   if (!isSchemaCodec(codec)) return encodeBy(value, codec)
   const stored = codec.codec ?? 'json'
-  const checked = validate(codec.schema, value)
+  const checked = validate(codec.schema, copyForSchema(value))
   return checked instanceof Promise
     ? checked.then((output) => encodeBy(output, stored))
     : encodeBy(checked, stored)
@@ -103,6 +103,8 @@ function encodeWith(codec: Codec<unknown>, value: unknown): Uint8Array {
 }
 
 function checkCodec(codec: unknown): Codec<unknown> {
+  if (isSchema(codec))
+    throw new StorageError('INVALID_OPTION', 'A schema is no codec; pass it as { schema }.')
   const candidate = codec as Partial<Codec<unknown>> | null | undefined
   if (typeof candidate?.encode === 'function' && typeof candidate.decode === 'function') {
     return candidate as Codec<unknown>
