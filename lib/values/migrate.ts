@@ -39,7 +39,8 @@ const STEP_LIMIT_MS = 60_000
  * version that is there when it resolves.
  *
  * Rejects with `MIGRATION_FAILED` if a step is missing or throws, or if the version in the scope is newer than all steps
- * or no version; the steps before are done then, and those from there on are not. Rejects as `Scope.set` does, too.
+ * or no version; the steps before are done then, and those from there on are not. Rejects with `INVALID_OPTION`, and as
+ * `Scope.set` does.
  */
 export async function migrate(scope: Scope, options: MigrateOptions): Promise<number> {
   const { versionKey, steps, onProgress, signal } = options
@@ -69,7 +70,7 @@ async function runStep(
   try {
     await steps[next]?.(own)
   } catch (cause) {
-    if (cause instanceof StorageError && cause.kind !== 'value') throw cause
+    if (options.signal?.aborted || isElsewhere(cause)) throw cause
     throw failure(
       scope,
       `the step to version ${next} failed (${String(cause)}); repair the data or the step`,
@@ -80,8 +81,15 @@ async function runStep(
   return next
 }
 
+/** Whether what a step throws is about the store or the machine, and neither about the step nor about its data. */
+function isElsewhere(cause: unknown): boolean {
+  return cause instanceof StorageError && !['usage', 'missing', 'value'].includes(cause.kind)
+}
+
 /** The newest version; there must be a step to every version up to it. */
 function findNewest(scope: Scope, steps: MigrateOptions['steps']): number {
+  if (typeof steps !== 'object' || steps === null)
+    throw new StorageError('INVALID_OPTION', 'The option steps must be an object of functions by version.')
   const versions = Object.keys(steps).map(Number)
   const newest = Math.max(1, ...versions)
   const odd = versions.find((version) => !isVersion(version) || version === 1)
