@@ -170,9 +170,12 @@ export class Scope {
     return usage
   }
 
+  /** The same scope, with values of one type, which is the caller's word; nothing checks it. */
+  as<T>(codec: 'json' | 'object'): TypedScope<T>
   /** The same scope, with one codec or schema for all of its values. */
-  as<C extends CodecLike>(codec: C): TypedScope<Decoded<C>, Encodable<C>> {
-    return this.#parts.values.openTyped(this, codec) as TypedScope<Decoded<C>, Encodable<C>>
+  as<C extends CodecLike>(codec: C): TypedScope<Decoded<C>, Encodable<C>>
+  as(codec: CodecLike): TypedScope<unknown> {
+    return this.#parts.values.openTyped(this, codec) as TypedScope<unknown>
   }
 
   /** One key as an object that is checked by a schema and has defaults; see `Document`. */

@@ -1,12 +1,28 @@
 /** What the types say of values, told by equality. */
 
 import { expectTypeOf, test } from 'vitest'
-import type { Codec, Entry, PluginContext, Scope, Storage, TransactionScope } from '../../lib/index.js'
+import {
+  type Codec,
+  type Document,
+  type Entry,
+  objectCodec,
+  type PluginContext,
+  type Scope,
+  type StandardSchema,
+  type Storage,
+  type TransactionScope,
+  type TypedScope,
+} from '../../lib/index.js'
 
 declare const scope: Scope
 declare const context: PluginContext
 declare const storage: Storage
 declare const dates: Codec<Date>
+declare const ports: StandardSchema<{ port?: number }, { port: number }>
+
+class User {
+  name = ''
+}
 
 test('get and find', () => {
   expectTypeOf(scope.get('key')).resolves.toEqualTypeOf<Uint8Array>()
@@ -25,6 +41,36 @@ test('typed scopes', () => {
   expectTypeOf(scope.as(dates).find('key')).resolves.toEqualTypeOf<Date | undefined>()
   expectTypeOf(scope.as('text').set).parameter(1).toEqualTypeOf<string>()
   expectTypeOf(scope.as(dates).set).parameter(1).toEqualTypeOf<Date>()
+  expectTypeOf(scope.as('json')).toEqualTypeOf<TypedScope<unknown>>()
+  expectTypeOf(scope.as<number>('json')).toEqualTypeOf<TypedScope<number>>()
+  expectTypeOf(scope.as<Map<string, Date>>('object').find('key')).resolves.toEqualTypeOf<
+    Map<string, Date> | undefined
+  >()
+  expectTypeOf(scope.as('bytes').get('key')).resolves.toEqualTypeOf<Uint8Array>()
+  const users = scope.as(objectCodec<User>({ classes: [User] }))
+  expectTypeOf(users).toEqualTypeOf<TypedScope<User>>()
+  expectTypeOf(users.entries()).toEqualTypeOf<AsyncIterableIterator<Entry<User>>>()
+  expectTypeOf(objectCodec()).toEqualTypeOf<Codec<unknown>>()
+})
+
+test('schemas', () => {
+  const typed = scope.as({ schema: ports })
+  expectTypeOf(typed).toEqualTypeOf<TypedScope<{ port: number }, { port?: number }>>()
+  expectTypeOf(typed.entry('key')).resolves.toEqualTypeOf<Entry<{ port: number }> | undefined>()
+  expectTypeOf(scope.as({ schema: ports, codec: 'object' }).get('key')).resolves.toEqualTypeOf<{
+    port: number
+  }>()
+  expectTypeOf(scope.get('key', { schema: ports })).resolves.toEqualTypeOf<{ port: number }>()
+  expectTypeOf(scope.find('key', { schema: ports })).resolves.toEqualTypeOf<{ port: number } | undefined>()
+  expectTypeOf(context.getPluginStorage('key', { schema: ports })).resolves.toEqualTypeOf<{ port: number }>()
+  const document = scope.document('key', { schema: ports, defaults: { port: 1 } })
+  expectTypeOf(document).toEqualTypeOf<Document<{ port: number }>>()
+  // @ts-expect-error A schema by itself is no codec.
+  scope.as(ports)
+  // @ts-expect-error The defaults have the types of the schema.
+  scope.document('key', { schema: ports, defaults: { port: 'eighty' } })
+  // @ts-expect-error What is written has the type that the schema takes.
+  void typed.set('key', { port: 'eighty' })
 })
 
 test('documents', () => {
