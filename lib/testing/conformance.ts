@@ -16,6 +16,7 @@
 
 import { abortCases } from './cases/abort.js'
 import { closeCases } from './cases/close.js'
+import { codecCases } from './cases/codecs.js'
 import { conditionCases } from './cases/conditions.js'
 import { contextCases } from './cases/context.js'
 import { documentCases } from './cases/documents.js'
@@ -52,6 +53,7 @@ const GROUPS: readonly CaseGroup[] = [
   { about: 'conditions', cases: conditionCases },
   { about: 'update', cases: updateCases },
   { about: 'transactions', cases: transactionCases },
+  { about: 'codecs', cases: codecCases },
   { about: 'documents', cases: documentCases },
   { about: 'aborting', cases: abortCases },
   { about: 'closing', cases: closeCases },
