@@ -17,6 +17,8 @@ export type CodecName = 'bytes' | 'text' | 'json' | 'object'
 /**
  * Checks values by a Standard Schema, when they are written and when they are read. What is stored is what the schema
  * makes of the value, and it is checked again when it is read: so a schema that transforms must take what it gives.
+ * It may take its time: it is given the value as it was when the call was made, objects of a class apart, and later
+ * writes of the same key wait for it.
  */
 export interface SchemaCodec<S extends StandardSchema = StandardSchema> {
   readonly schema: S

@@ -1,12 +1,14 @@
 /** A scope: one flat set of keys in one folder. */
 
+import type { Awaitable } from '../base/awaitable.js'
 import { KeyNotFoundError, StorageError } from '../base/errors.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { SchemaOutput, StandardSchema } from '../base/standard-schema.js'
-import type { Change, CommitReceipt, VersionExpectation } from '../commit/engine.js'
+import type { Change, ChangeResult, CommitReceipt, VersionExpectation } from '../commit/engine.js'
 import type { CodecLike, Decoded, Encodable } from './codec.js'
 import type { Document, DocumentOptions } from './document.js'
 import type { ClearOptions, DeleteOptions, EntriesOptions, Entry, KeysOptions, SetOptions } from './entry.js'
+import { keepOrder } from './late.js'
 import { decodeValue, encodeValue, keepParts, makeQuota, type ScopeParts } from './parts.js'
 import { readEntries, readKeys } from './read.js'
 import { type TransactionOptions, transact } from './transact.js'
@@ -82,18 +84,16 @@ export class Scope {
    */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<string> {
     const expected = this.#expect(key, options)
-    const encoded = encodeValue(this.#parts, key, value, options.codec)
-    const bytes = encoded instanceof Promise ? await encoded : encoded
-    const { results } = await this.#commit([{ scope: this.id, key, value: bytes }], options.signal, expected)
-    return results[0]?.version as string
+    const bytes = encodeValue(this.#parts, key, value, options.codec)
+    const result = await this.#write(key, bytes, options.signal, expected)
+    return result?.version as string
   }
 
   /** Deletes a key, as durably as `set`. Gives whether it held a value. Rejects as `set` does. */
   async delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
     const expected = this.#expect(key, options)
-    const change = { scope: this.id, key, value: undefined }
-    const { results } = await this.#commit([change], options.signal, expected)
-    return results[0]?.existed === true
+    const result = await this.#write(key, undefined, options.signal, expected)
+    return result?.existed === true
   }
 
   /**
@@ -108,7 +108,7 @@ export class Scope {
     options?: UpdateOptions<'bytes'> & TransactionOptions,
   ): Promise<R>
   /** The same, decoded and encoded. */
-  update<C extends CodecLike, R extends Decoded<C> | undefined>(
+  update<C extends CodecLike, R extends Encodable<C> | undefined>(
     key: string,
     change: UpdateFunction<Decoded<C>, R>,
     options: UpdateOptions<C> & TransactionOptions,
@@ -203,6 +203,19 @@ export class Scope {
       key,
       outcome: 'none',
     })
+  }
+
+  async #write(
+    key: string,
+    value: Awaitable<Uint8Array | undefined>,
+    signal: AbortSignal | undefined,
+    expected: readonly VersionExpectation[] | undefined,
+  ): Promise<ChangeResult | undefined> {
+    const place = { scope: this.id, key }
+    const commit = (bytes: Uint8Array | undefined): Promise<CommitReceipt> =>
+      this.#commit([{ ...place, value: bytes }], signal, expected)
+    const { results } = await keepOrder(this.#parts.engine, place, value, commit)
+    return results[0]
   }
 
   #commit(

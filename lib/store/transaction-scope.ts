@@ -1,9 +1,11 @@
 /** A scope within a transaction: its keys are read and written as if nobody else were there. */
 
+import type { Awaitable } from '../base/awaitable.js'
 import { KeyNotFoundError } from '../base/errors.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { Attempt } from './attempt.js'
-import type { CodecLike, Decoded } from './codec.js'
+import type { CodecLike, Decoded, Encodable } from './codec.js'
+import { keepOrder } from './late.js'
 import { decodeValue, encodeValue, makeQuota, type ScopeParts } from './parts.js'
 import { type KeyQuery, selectKeys } from './read.js'
 
@@ -70,15 +72,14 @@ export class TransactionScope {
   /** Sets a key to a value, which is copied before the call returns. Rejects with `INVALID_VALUE`, `VALUE_TOO_LARGE`. */
   set(key: string, value: unknown, options: TransactionSetOptions = {}): Promise<void> {
     return this.#attempt.track(async () => {
-      const encoded = encodeValue(this.#parts, key, value, options.codec)
-      this.#write(key, encoded instanceof Promise ? await encoded : encoded)
+      await this.#write(key, encodeValue(this.#parts, key, value, options.codec))
     })
   }
 
   /** Deletes a key. Gives whether it held a value. */
   delete(key: string): Promise<boolean> {
     return this.#attempt.track(async () => {
-      const [existed] = await Promise.all([this.#attempt.has(this.id, key), this.#remove(key)])
+      const [existed] = await Promise.all([this.#attempt.has(this.id, key), this.#write(key, undefined)])
       return existed
     })
   }
@@ -86,7 +87,7 @@ export class TransactionScope {
   /** Sets a key to what the function makes of its value; undefined deletes. Gives the new value. */
   update<R>(key: string, change: UpdateFunction<Uint8Array, R>): Promise<R>
   /** The same, decoded and encoded. */
-  update<C extends CodecLike, R extends Decoded<C> | undefined>(
+  update<C extends CodecLike, R extends Encodable<C> | undefined>(
     key: string,
     change: UpdateFunction<Decoded<C>, R>,
     options: UpdateOptions<C>,
@@ -122,17 +123,16 @@ export class TransactionScope {
   clear({ prefix = '' }: { readonly prefix?: string | undefined } = {}): Promise<number> {
     return this.#attempt.track(async () => {
       const keys = await this.#attempt.list(this.id, prefix)
-      for (const key of keys) await this.#remove(key)
+      for (const key of keys) await this.#write(key, undefined)
       return keys.length
     })
   }
 
-  async #remove(key: string): Promise<void> {
-    this.#write(key, undefined)
-  }
-
-  #write(key: string, value: Uint8Array | undefined): void {
-    this.#attempt.write({ scope: this.id, key, value }, makeQuota(this.#parts))
+  #write(key: string, value: Awaitable<Uint8Array | undefined>): Promise<void> {
+    const place = { scope: this.id, key }
+    return keepOrder(this.#attempt, place, value, async (bytes) => {
+      this.#attempt.write({ ...place, value: bytes }, makeQuota(this.#parts))
+    })
   }
 }
 

@@ -79,6 +79,42 @@ export const codecCases: Cases = {
     assert.deepEqual(await scope.get('b', codec), [1])
   },
 
+  'writes of one key keep their order though a schema takes its time over some': async ({
+    scope,
+    context,
+  }) => {
+    const codec = { schema: late }
+    await Promise.all([
+      scope.set('last', [1], { codec }),
+      scope.set('last', 'second'),
+      scope.delete('last'),
+      context.storage.set('last', [4], { codec }),
+      context.setPluginStorage('last', 'fifth'),
+      scope.set('gone', [1], { codec }),
+      scope.delete('gone'),
+    ])
+    equalBytes(await scope.get('last'), 'fifth')
+    assert.deepEqual(await scope.keys(), ['last'])
+    await scope.transaction(async (own) => {
+      for (const write of [own.set('last', [6], { codec }), own.set('gone', [7], { codec })])
+        write.catch(() => undefined)
+      await Promise.all([own.set('last', 'seventh'), own.delete('gone')])
+      equalBytes(await own.get('last'), 'seventh')
+    })
+    equalBytes(await scope.get('last'), 'seventh')
+    assert.deepEqual(await scope.keys(), ['last'])
+  },
+
+  'a value that a late schema refuses holds up no later write': async ({ scope }) => {
+    const never: StandardSchema = {
+      '~standard': { version: 1, vendor: 'test', validate: async () => ({ issues: [{ message: 'no' }] }) },
+    }
+    const refused = rejectsWith('VALIDATION_FAILED', () => scope.set('key', 1, { codec: { schema: never } }))
+    const writes = [scope.set('key', [2], { codec: { schema: late } }), scope.set('key', 'third')]
+    await Promise.all([refused, ...writes])
+    equalBytes(await scope.get('key'), 'third')
+  },
+
   'a patch does not write over a file that holds no object': async ({ scope }) => {
     const settings = scope.document('settings', { defaults: { port: 80 } })
     for (const text of ['[1]', 'null', '{"port":']) {
