@@ -148,6 +148,8 @@ export function locateError(error: unknown, details: ErrorDetails): unknown {
     ([, value]) => value !== undefined,
   )
   const located = { ...details, ...Object.fromEntries(known) }
+  if (error instanceof ValidationError)
+    return new ValidationError(error.message, { ...located, issues: error.issues, path: error.path })
   return new StorageError(error.code, error.message, located)
 }
 

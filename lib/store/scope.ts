@@ -19,7 +19,8 @@ import type { TypedScope } from './typed-scope.js'
  * One flat set of keys: a plugin's private storage, or the shared storage of a workspace.
  *
  * Every call rejects with `INVALID_KEY` or `KEY_TOO_LONG` for a key that cannot be one, with `STORE_CLOSED`
- * after the store was closed, and with `IO_ERROR` or `ACCESS_DENIED` where the disk refuses.
+ * after the store was closed, and with `IO_ERROR` or `ACCESS_DENIED` where the disk refuses. With a codec that has a schema,
+ * reading and writing reject with `ValidationError` where a value is not as the schema wants it.
  */
 export class Scope {
   /** The scope's name. */

@@ -16,7 +16,7 @@ import {
   type StandardSchema,
   type Storage,
   StorageError,
-  type ValidationError,
+  ValidationError,
 } from '../../lib/index.js'
 import { checkStore } from '../setup/check-store.js'
 
@@ -234,4 +234,18 @@ test.each([
   expect(await failure(() => scope.set('key', 'a', { codec }))).toMatchObject({ code })
   await scope.set('key', '"a"')
   expect(await failure(() => scope.get('key', codec))).toMatchObject({ code, key: 'key' })
+})
+
+test('a codec of the caller may refuse a value as a schema does', async () => {
+  const issues = [{ message: 'odd', path: ['a'] }]
+  const refuse = (): never => {
+    throw new ValidationError('No.', { issues })
+  }
+  const codec = { encode: refuse, decode: refuse }
+  await scope.set('key', 'text')
+  for (const call of [() => scope.set('key', 1, { codec }), () => scope.get('key', codec)]) {
+    const error = await failure(call)
+    expect(error).toBeInstanceOf(ValidationError)
+    expect(error).toMatchObject({ message: 'No.', issues, key: 'key', scope: scope.id })
+  }
 })
