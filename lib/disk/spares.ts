@@ -1,12 +1,12 @@
 /** Spares: files that are made empty, in a thread, before they are asked for, where making one takes long. */
 
-import type { Awaitable } from '../base/awaitable.js'
 import { SLOW_CREATE_MS } from '../base/limits.js'
+import type { Awaitable } from '../base/awaitable.js'
 import type { FileSystem } from './file-system.js'
 
 /** A spare that is being made, or is made: then with its descriptor, or without, if that failed. */
 interface Spare {
-  readonly making: Promise<void>
+  making: Promise<void>
   isMade: boolean
   descriptor: number | undefined
 }
@@ -28,16 +28,14 @@ export class Spares {
   /** Begins to make a spare, if making a file took long lately. */
   make(path: string, mode: number): void {
     if (this.#createMs < SLOW_CREATE_MS || this.#spares.has(path)) return
-    let end = (): void => undefined
-    const making = new Promise<void>((resolve) => {
-      end = resolve
-    })
-    const spare: Spare = { making, isMade: false, descriptor: undefined }
+    const spare: Spare = { making: Promise.resolve(), isMade: false, descriptor: undefined }
     this.#spares.set(path, spare)
-    this.#fs.open(path, this.#createFlags, mode, (error, descriptor) => {
-      spare.isMade = true
-      if (!error) spare.descriptor = descriptor
-      end()
+    spare.making = new Promise((resolve) => {
+      this.#fs.open(path, this.#createFlags, mode, (error, descriptor) => {
+        spare.isMade = true
+        if (!error) spare.descriptor = descriptor
+        resolve()
+      })
     })
   }
 
@@ -49,7 +47,7 @@ export class Spares {
   /** The descriptor of a spare, from now on the caller's; undefined if it could not be made. */
   take(path: string): Awaitable<number | undefined> {
     const spare = this.#spares.get(path)
-    if (spare !== undefined && !spare.isMade) return spare.making.then(() => this.take(path))
+    if (spare?.isMade === false) return spare.making.then(() => this.take(path))
     this.#spares.delete(path)
     if (spare !== undefined && spare.descriptor === undefined) this.#unlink(path) // the error may be a lost reply
     return spare?.descriptor
