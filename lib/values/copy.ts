@@ -14,27 +14,36 @@ export interface CopyRules {
   copyLeaf(value: unknown, copier: Copier): unknown
   /** Throws for a property that no object may have. */
   checkName?(name: string, copier: Copier): void
+  /** Whether `Copier.repeats` takes the place of what stands twice; otherwise it is copied twice, or refused in a circle. */
+  readonly notesRepeats?: boolean
 }
 
-/** A copy of a value. Throws `INVALID_VALUE` for an object that holds itself, and whatever the rules throw. */
-export function copyValue(value: unknown, rules: CopyRules): unknown {
-  return new Copier(rules).copy(value)
+/** An object that stands twice: where it is copied, and where the copy has null instead. */
+export interface Repeat {
+  readonly first: readonly PropertyKey[]
+  readonly again: readonly PropertyKey[]
 }
 
 /** Makes one copy. */
 export class Copier {
+  /** What stands twice, if the rules want it noted: in plain objects, arrays and values of a `Map`, from the top down. */
+  readonly repeats: Repeat[] = []
   readonly #rules: CopyRules
   readonly #path: PropertyKey[] = []
   readonly #above = new Set<object>()
+  readonly #places = new Map<object, readonly PropertyKey[]>()
+  #isNoting: boolean
 
   constructor(rules: CopyRules) {
     this.#rules = rules
+    this.#isNoting = rules.notesRepeats === true
   }
 
-  /** The copy of a value at the present place. */
+  /** The copy of a value at the present place. Throws `INVALID_VALUE` for a circle, and whatever the rules throw. */
   copy(value: unknown): unknown {
     if (typeof value === 'function' || typeof value === 'symbol') return this.#rules.copyLeaf(value, this)
     if (typeof value !== 'object' || value === null) return value
+    if (this.#isNoting && this.#isRepeat(value)) return null
     if (this.#above.has(value))
       throw this.refuse('is an object that holds itself', 'store a copy without the circle')
     this.#above.add(value)
@@ -66,16 +75,36 @@ export class Copier {
     return new StorageError('INVALID_VALUE', `${subject} ${loss}; ${advice}.`, { outcome: 'none' })
   }
 
+  /** Whether an object was copied already; the place where it stands now is noted either way. */
+  #isRepeat(value: object): boolean {
+    const first = this.#places.get(value)
+    if (first === undefined) this.#places.set(value, [...this.#path])
+    else this.repeats.push({ first, again: [...this.#path] })
+    return first !== undefined
+  }
+
   #copyObject(value: object): unknown {
     if (Array.isArray(value)) return Array.from(value, (item, index) => this.copyAt(index, item))
     if (isPlain(value)) return this.copyProperties(value)
-    if (types.isMap(value) && isOfBuiltIn(value)) {
-      const pairs = Array.from(value, ([key, item], index) => this.copyAt(index, [key, item]))
-      return new Map(pairs as [unknown, unknown][])
-    }
+    if (types.isMap(value) && isOfBuiltIn(value)) return new Map(Array.from(value, this.#copyPair, this))
     if (types.isSet(value) && isOfBuiltIn(value))
-      return new Set(Array.from(value, (item, index) => this.copyAt(index, item)))
-    return this.#rules.copyLeaf(value, this)
+      return this.#withoutNotes(() => new Set(Array.from(value, (item, index) => this.copyAt(index, item))))
+    return this.#withoutNotes(() => this.#rules.copyLeaf(value, this))
+  }
+
+  #copyPair([key, item]: [unknown, unknown], index: number): [unknown, unknown] {
+    this.#path.push(index)
+    const pair: [unknown, unknown] = [this.#withoutNotes(() => this.copyAt(0, key)), this.copyAt(1, item)]
+    this.#path.pop()
+    return pair
+  }
+
+  #withoutNotes<T>(copy: () => T): T {
+    const wasNoting = this.#isNoting
+    this.#isNoting = false
+    const copied = copy()
+    this.#isNoting = wasNoting
+    return copied
   }
 }
 

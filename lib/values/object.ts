@@ -5,13 +5,15 @@
  * O1  superjson sees only copies made of what it knows, so what it would lose in silence is refused before.
  * O2  Every codec has a superjson of its own: no other part of a program can register a class in it.
  * O3  No property is named `__proto__`, `constructor` or `prototype`, written or read: no prototype is ever changed.
+ * O4  What stands twice in plain objects, arrays and values of a `Map` comes back as one, circles too; elsewhere superjson
+ *     cannot put it back, so it comes back as two, and a circle is refused.
  */
 
 import { types } from 'node:util'
 import { SuperJSON } from 'superjson'
 import { StorageError } from '../base/errors.js'
 import type { Codec } from '../store/codec.js'
-import { type Copier, type CopyRules, copyValue, isOfBuiltIn } from './copy.js'
+import { Copier, type CopyRules, isOfBuiltIn, type Repeat } from './copy.js'
 import { tagOf } from './json.js'
 import { isPlain } from './merge.js'
 
@@ -52,14 +54,34 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 function encodeObject(superjson: SuperJSON, rules: CopyRules, value: unknown): Uint8Array {
   if (value === undefined) throw invalid('The value is undefined; store null, or delete the key.')
   try {
-    const { json, meta } = superjson.serialize(copyValue(value, rules))
-    // The copy holds nothing twice; what is equal all the same, such as two NaN, superjson would confuse.
-    const values = meta?.values === undefined ? undefined : { values: meta.values, v: meta.v }
-    return encoder.encode(JSON.stringify({ json, meta: values }))
+    const copier = new Copier(rules)
+    const { json, meta } = superjson.serialize(copier.copy(value))
+    const referentialEqualities = describeRepeats(copier.repeats)
+    const isPlainJson = meta?.values === undefined && referentialEqualities === undefined
+    const notes = isPlainJson ? undefined : { values: meta?.values, referentialEqualities, v: 1 }
+    return encoder.encode(JSON.stringify({ json, meta: notes }))
   } catch (cause) {
     if (cause instanceof StorageError) throw cause
     throw invalid('The value is too deep, too large or too odd an object; see the cause.', cause)
   }
+}
+
+/** What stands twice, as superjson notes it; its own notes confuse two NaN, and lose what is in an instance (O4). */
+function describeRepeats(repeats: readonly Repeat[]): unknown {
+  const ofRoot: string[] = []
+  const others = new Map<string, string[]>()
+  for (const { first, again } of repeats) {
+    const places = first.length === 0 ? ofRoot : (others.get(joinPath(first)) ?? [])
+    places.push(joinPath(again))
+    if (places !== ofRoot) others.set(joinPath(first), places)
+  }
+  const ofOthers = others.size === 0 ? undefined : Object.fromEntries(others)
+  if (ofRoot.length === 0) return ofOthers
+  return ofOthers === undefined ? [ofRoot] : [ofRoot, ofOthers]
+}
+
+function joinPath(path: readonly PropertyKey[]): string {
+  return path.map((step) => String(step).replaceAll(/[\\.]/g, '\\$&')).join('.')
 }
 
 /** What may not be the name of a property (O3). */
@@ -87,6 +109,7 @@ function refuseRiskyName(name: string, value: unknown): unknown {
 /** What the codec takes of what is no container (O1). */
 function makeRules(classes: ReadonlySet<unknown>): CopyRules {
   return {
+    notesRepeats: true,
     checkName(name, copier) {
       if (!RISKY_NAMES.has(name)) return
       throw copier.refuse(

@@ -3,7 +3,7 @@
 import type { Awaitable } from '../base/awaitable.js'
 import type { SchemaIssue, SchemaResult, StandardSchema } from '../base/standard-schema.js'
 import { SchemaRefusal } from '../store/codec.js'
-import { type CopyRules, copyValue, isOfBuiltIn } from './copy.js'
+import { Copier, type CopyRules, isOfBuiltIn } from './copy.js'
 
 /**
  * What a schema makes of a value; at once if the schema answers at once. Throws, or rejects with, a `SchemaRefusal`, also
@@ -27,7 +27,7 @@ export function validate(schema: StandardSchema, value: unknown): Awaitable<unkn
  * bytes. Objects of a class are taken as they are. Throws `INVALID_VALUE` for a value that holds itself.
  */
 export function copyForSchema(value: unknown): unknown {
-  return copyValue(value, RULES)
+  return new Copier(RULES).copy(value)
 }
 
 const RULES: CopyRules = {

@@ -110,13 +110,6 @@ describe('what goes in comes back', () => {
     expect(found.error).toMatchObject({ name: 'Error', message: 'no', cause: { message: 'why' } })
   })
 
-  test('an object that stands twice, as two', () => {
-    const shared = { at: new Date(1) }
-    const found = roundTrip([shared, shared, new Set([shared])]) as unknown[]
-    expect(found).toEqual([shared, shared, new Set([shared])])
-    expect(found[0]).not.toBe(found[1])
-  })
-
   test('values of another realm, and a Buffer, as such of this realm', () => {
     const foreign = runInNewContext(
       '({ m: new Map([[1, new Set([2n])]]), d: new Date(3), r: /a/g, u: Uint8Array.of(4) })',
@@ -142,6 +135,70 @@ test('numbers that are equal to themselves or not, and stand twice, are not conf
   const found = roundTrip(value) as unknown[]
   assert.deepStrictEqual(found, value)
   expect([...(found[2] as Set<number>)]).toEqual([Number.NaN, 1])
+})
+
+describe('what stands twice', () => {
+  /** Whether two values have the same form, each object standing in the same places in both. */
+  function isAlike(left: unknown, right: unknown, pairs = new Map<unknown, unknown>()): boolean {
+    if (typeof left !== 'object' || left === null) return Object.is(left, right)
+    if (pairs.has(left)) return pairs.get(left) === right
+    if ([...pairs.values()].includes(right)) return false
+    pairs.set(left, right)
+    const [ones, others] = [left, right].map((value) =>
+      value instanceof Map ? [...value] : Object.entries(value as object),
+    ) as [[string, unknown][], [string, unknown][]]
+    return (
+      Object.getPrototypeOf(left) === Object.getPrototypeOf(right) &&
+      ones.length === others.length &&
+      ones.every(
+        ([name, value], index) => name === others[index]?.[0] && isAlike(value, others[index]?.[1], pairs),
+      )
+    )
+  }
+
+  test('comes back as one in plain objects, arrays and values of a Map, with any names, in circles too', () => {
+    const edge = fc.record({
+      from: fc.nat(7),
+      to: fc.nat(9),
+      name: fc.constantFrom('', 'a', '.', 'a.b', '\\', '\\\\.', '0', '1', 'toString'),
+    })
+    const kinds = fc.array(fc.constantFrom('object', 'array', 'map'), { minLength: 8, maxLength: 8 })
+    fc.assert(
+      fc.property(kinds, fc.array(edge, { maxLength: 30 }), (kindsOfNodes, edges) => {
+        const makers = { object: () => ({}), array: () => [], map: () => new Map() }
+        const nodes: unknown[] = kindsOfNodes.map((kind) => makers[kind as 'map']())
+        nodes.push(new Date(1), new UserProfile('Ann'))
+        for (const { from, to, name } of edges) {
+          const node = nodes[from] as Record<string, unknown> | unknown[] | Map<string, unknown>
+          if (node instanceof Map) node.set(name, nodes[to])
+          else if (Array.isArray(node)) node.push(nodes[to])
+          else node[name] = nodes[to]
+        }
+        assert.ok(isAlike(nodes[0], roundTrip(nodes[0], profiles)))
+        assert.ok(isAlike(nodes, roundTrip(nodes, profiles)))
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  test('is read by any superjson', () => {
+    const node: Record<string, unknown> = { list: [{ n: 1 }] }
+    node.again = (node.list as unknown[])[0]
+    node.self = node
+    expect(textOf(node)).toBe(
+      '{"json":{"list":[{"n":1}],"again":null,"self":null},"meta":{"referentialEqualities":[["self"],{"list.0":["again"]}],"v":1}}',
+    )
+    expect(new SuperJSON().parse(textOf(node))).toEqual(node)
+    expect(read(new SuperJSON().stringify(node))).toEqual(node)
+  })
+
+  test('elsewhere comes back as two', () => {
+    const shared = { at: new Date(1) }
+    const value = [shared, new Set([shared]), new Map([[shared, 1]])]
+    const found = roundTrip(value) as [object, Set<object>, Map<object, number>]
+    assert.deepStrictEqual(found, value)
+    expect([...found[1]][0]).not.toBe(found[0])
+  })
 })
 
 describe('classes', () => {
@@ -224,10 +281,18 @@ describe('what would be lost is refused, with its place', () => {
     expect(refusal(value)).toContain(words)
   })
 
-  test('a circle', () => {
-    const node: Record<string, unknown> = { children: [] }
-    node.children = [new Map([['up', node]])]
-    expect(refusal(node)).toContain('The value at $.children[0][0][1] is an object that holds itself')
+  test.each<[string, (node: Record<string, unknown>) => unknown, string]>([
+    ['in a Set', (node) => new Set([[node]]), '$.down[0][0]'],
+    ['in a key of a Map', (node) => new Map([[node, 1]]), '$.down[0][0]'],
+    ['in an instance', (node) => Object.assign(new UserProfile('Ann'), { node }), '$.down.node'],
+    ['in an error', (node) => new Error('a', { cause: node }), '$.down.cause'],
+  ])('a circle that is closed %s', (_, close, place) => {
+    const node: Record<string, unknown> = {}
+    node.down = close(node)
+    expect(refusal(node, profiles)).toContain(`The value at ${place} is an object that holds itself`)
+    const self = new UserProfile('Ann') as unknown as Record<string, unknown>
+    self.self = self
+    expect(refusal([self], profiles)).toContain('The value at $[0].self is an object that holds itself')
   })
 
   test('nesting that is deeper than the stack', () => {

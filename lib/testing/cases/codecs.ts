@@ -10,8 +10,8 @@ class Point {
 }
 
 function circle(): object {
-  const circular = new Map<string, unknown>()
-  circular.set('self', [circular])
+  const circular = new Set<unknown>()
+  circular.add([circular])
   return circular
 }
 
