@@ -5,7 +5,6 @@ import nodeFs, { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-// @ts-expect-error It has no types.
 import writeFileAtomic from 'write-file-atomic'
 import { openStorage, type Scope } from '../../lib/index.js'
 import { checkStore } from '../setup/check-store.js'
