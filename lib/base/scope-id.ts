@@ -13,3 +13,8 @@ export function describeScope(scope: ScopeId): string {
     ? `the shared storage of workspace ${workspace}`
     : `the storage of plugin ${JSON.stringify(scope.plugin)} in workspace ${workspace}`
 }
+
+/** Whether two names are of the same scope. */
+export function isSameScope(left: ScopeId, right: ScopeId): boolean {
+  return left.workspace === right.workspace && left.plugin === right.plugin
+}

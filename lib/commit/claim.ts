@@ -249,7 +249,7 @@ async function removeReleased(site: Site, names: ControlNames, below: number): P
 }
 
 /** Whether the work folder still has its name: then what was flushed before this call is the owner's, for certain. */
-export async function isStanding(site: Site, claim: Claim): Promise<boolean> {
+export async function isStanding(site: Site, claim: Pick<Claim, 'path'>): Promise<boolean> {
   return (await site.disk.stat(`${claim.path}/${RECORD_NAME}`)) !== undefined
 }
 

@@ -22,7 +22,7 @@ import { LOCK_TIMEOUT_MS, POLL_MS, PUBLISH_RETRY_MS } from '../base/limits.js'
 import { isStanding, waitUntilSettled } from './claim.js'
 import type { PendingCommit } from './group.js'
 import { type Ownership, syncLargeScopes } from './own.js'
-import type { RecordedChange } from './record.js'
+import type { RecordedChange, SettledGroup } from './record.js'
 import { type Site, Yielder } from './site.js'
 import { makeSpares } from './stage.js'
 import { describeFailure, type StagedCommit, type StageTools, stageGroup, unstage } from './stage-group.js'
@@ -32,6 +32,8 @@ import { encodeVersion } from './version.js'
 export interface CommitTools extends StageTools {
   /** Waits so many milliseconds. */
   sleep(ms: number): Promise<void>
+  /** Is given the commits of a group when they are settled; their revisions follow one another. */
+  onSettled(group: SettledGroup): void
 }
 
 /** What became of a group beside its promises. */
@@ -75,17 +77,16 @@ async function journalGroup(
   staged: readonly StagedCommit[],
   firstStaged: number,
 ): Promise<boolean> {
-  const commits = staged.filter(({ changes }) => changes.length > 0)
+  const commits = listRecorded(staged)
   if (commits.length === 0) return true
   const { revision, stage } = owned
   try {
     await syncLarge(site, owned, commits)
-    const recorded = commits.map(({ pending, changes }) => ({ writer: pending.request.writer, changes }))
     await owned.journal.append({
       kind: 'commits',
       revision: revision + 1,
       time: stage.lastTime,
-      commits: recorded,
+      commits,
     })
   } catch (error) {
     await unstage(site, stage, firstStaged)
@@ -98,7 +99,7 @@ async function journalGroup(
 }
 
 /** The names of large staged files are synced; their bytes are, since they were staged. */
-async function syncLarge(site: Site, owned: Ownership, commits: readonly StagedCommit[]): Promise<void> {
+async function syncLarge(site: Site, owned: Ownership, commits: SettledGroup['commits']): Promise<void> {
   const large = commits.flatMap(({ changes }) => changes.filter(isLarge))
   if (large.length === 0) return
   await syncLargeScopes(site, owned.stage)
@@ -198,10 +199,11 @@ function isSame(left: Uint8Array, right: Uint8Array): boolean {
 }
 
 function settle(
-  { site, owned }: CommitTools,
+  { site, owned, onSettled }: CommitTools,
   staged: readonly StagedCommit[],
   failures: ReadonlyMap<RecordedChange, unknown>,
 ): GroupOutcome {
+  const first = owned.revision + 1
   for (const { pending, changes, results } of staged) {
     if (changes.length > 0) owned.revision += 1
     const failed = changes.find((change) => failures.has(change))
@@ -209,5 +211,12 @@ function settle(
       pending.resolve({ revision: changes.length > 0 ? owned.revision : undefined, results })
     else pending.reject(describeFailure(site, pending, failures.get(failed), 'committed'))
   }
+  if (owned.revision >= first) onSettled({ revision: first, commits: listRecorded(staged) })
   return SETTLED
+}
+
+/** What a group puts into the journal. */
+function listRecorded(staged: readonly StagedCommit[]): SettledGroup['commits'] {
+  const commits = staged.filter(({ changes }) => changes.length > 0)
+  return commits.map(({ pending, changes }) => ({ writer: pending.request.writer, changes }))
 }

@@ -23,13 +23,15 @@ import type { CommitNow, CommitReceipt, CommitRequest, VisitOptions } from './en
 import { CommitQueue, makePending, type PendingCommit, type PendingVisit } from './group.js'
 import { acquire, type KnownJournals, letGo, letGoAtExit, type Ownership, type Waiting } from './own.js'
 import { Publisher, type Unpublished } from './publisher.js'
-import type { RecordedChange } from './record.js'
+import type { RecordedChange, SettledGroup } from './record.js'
 import { type Site, Yielder } from './site.js'
 import { UsageBook } from './usage.js'
 import { runVisit, type VisitBody } from './visit.js'
 
 /** Commits to one store, for all of this process. */
 export class Committer {
+  /** Is given the commits of each group when they are settled. */
+  onSettled: ((group: SettledGroup) => void) | undefined
   readonly #site: Site
   readonly #lock: Lock
   readonly #queue: CommitQueue
@@ -69,6 +71,11 @@ export class Committer {
   /** Whether commits wait, are under way, or the store is owned. */
   get isActive(): boolean {
     return this.#running !== undefined
+  }
+
+  /** The name of the work folder and the last settled revision, while this process owns the store. */
+  get own(): { readonly folder: string; readonly revision: number } | undefined {
+    return this.#owned && { folder: this.#owned.claim.folder, revision: this.#owned.revision }
   }
 
   /** See `Engine.commit`. Throws for keys that cannot be one. */
@@ -175,7 +182,15 @@ export class Committer {
 
   async #commitGroup(owned: Ownership, group: readonly PendingCommit[]): Promise<GroupOutcome> {
     const sleep = (ms: number): Promise<void> => this.#alarm.sleep(ms, true)
-    const tools = { site: this.#site, owned, publisher: this.#publisher, usage: this.#usage, sleep }
+    const onSettled = (settled: SettledGroup): void => this.onSettled?.(settled)
+    const tools = {
+      site: this.#site,
+      owned,
+      publisher: this.#publisher,
+      usage: this.#usage,
+      sleep,
+      onSettled,
+    }
     const outcome = await commitGroup(tools, group)
     this.#lastWriteMs = this.#now()
     return outcome

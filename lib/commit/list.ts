@@ -26,6 +26,14 @@ export interface Stillness {
   visit<T>(body: () => Promise<T>): Promise<T>
 }
 
+/** For those who only read: they cannot keep anybody from publishing. */
+export const NO_STILLNESS: Stillness = {
+  publications: undefined,
+  unpublishedOf: () => [],
+  isOwner: async () => false,
+  visit: () => Promise.reject(new Error('Whoever only reads owns nothing.')),
+}
+
 /** The keys of a scope, in no order; a key that exists throughout the call is never left out. */
 export async function listKeys(
   site: Site,
@@ -90,11 +98,12 @@ async function isReachable(site: Site, scope: ScopeId, key: string, name: string
   return own !== undefined && own.inode === canonical?.inode && own.device === canonical.device
 }
 
-async function listStill(
+/** The names of the files in a folder, in no order; one that exists throughout the call is never left out. */
+export async function listStill(
   site: Site,
   stillness: Stillness,
   folder: string,
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): Promise<Iterable<string>> {
   const union = new Set<string>()
   for (let round = 0; round < LISTING_ROUNDS; round += 1) {

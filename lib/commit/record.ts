@@ -58,6 +58,9 @@ export type JournalRecord =
       readonly synced: number
     }
 
+/** The commits of one record; their revisions follow one another. */
+export type SettledGroup = Pick<JournalRecord & { readonly kind: 'commits' }, 'revision' | 'commits'>
+
 /** What identifies a journal. */
 export interface JournalHeader {
   /** A random number that every CRC begins with, so that bytes of another journal are never taken for a record. */
@@ -69,11 +72,13 @@ export interface JournalHeader {
 /** The length of the header, in bytes. */
 export const HEADER_BYTES = 64
 
+/** The length of what stands before the commits of a record, in bytes. */
+export const RECORD_HEADER_BYTES = 40
+
 const MAGIC = 'plainkj1'
 const FORMAT = 1
 const RECORD_MARK = Buffer.from('pkr1')
 const RECORD_MAGIC: number = RECORD_MARK.readUInt32LE(0)
-const RECORD_HEADER_BYTES = 40
 const COMMIT_HEADER_BYTES = 6
 const CHANGE_HEADER_BYTES = 36
 const NONE = 0xffff
@@ -142,6 +147,14 @@ export function findRecord(journal: Uint8Array, from: number): number | undefine
   let offset = bytes.indexOf(RECORD_MARK, from)
   while (offset >= 0 && offset % 8 !== 0) offset = bytes.indexOf(RECORD_MARK, offset + 1)
   return offset < 0 ? undefined : offset
+}
+
+/** How long the record at the beginning of these bytes says that it is; undefined if none begins there. */
+export function readRecordLength(bytes: Uint8Array): number | undefined {
+  const { buffer, byteOffset, byteLength } = bytes
+  if (byteLength < RECORD_HEADER_BYTES) return undefined
+  const view = new DataView(buffer, byteOffset, byteLength)
+  return view.getUint32(0, true) === RECORD_MAGIC ? view.getUint32(8, true) : undefined
 }
 
 /** The number of bytes that a value of this many bytes, under a key, adds to a journal; a close guess. */

@@ -8,3 +8,11 @@ export function encodeVersion(stat: {
 }): string {
   return `${stat.time.toString(36)}-${stat.inode.toString(36)}-${stat.size.toString(36)}`
 }
+
+/** The modification time in a version. */
+export function decodeTime(version: string): bigint {
+  let time = 0n
+  for (const digit of version.slice(0, version.indexOf('-')))
+    time = time * 36n + BigInt(Number.parseInt(digit, 36))
+  return time
+}

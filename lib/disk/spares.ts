@@ -1,7 +1,7 @@
 /** Spares: files that are made empty, in a thread, before they are asked for, where making one takes long. */
 
-import { SLOW_CREATE_MS } from '../base/limits.js'
 import type { Awaitable } from '../base/awaitable.js'
+import { SLOW_CREATE_MS } from '../base/limits.js'
 import type { FileSystem } from './file-system.js'
 
 /** A spare that is being made, or is made: then with its descriptor, or without, if that failed. */
