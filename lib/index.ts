@@ -1,5 +1,62 @@
 /** plainkeep: plugin storage in plain files, kept safe. */
 
+// biome-ignore-all assist/source/organizeImports: a table of contents, in the order of use
+
+// Opening a store
+export { openStorage, type StorageOptions } from './open.js'
+export type { StorageLimits } from './store/parts.js'
+export type { FileSystem } from './disk/file-system.js'
+
+// What a user holds
+export { Storage } from './store/storage.js'
+export { type PluginOptions, Workspace } from './store/workspace.js'
+export { PluginContext } from './store/context.js'
+export { Scope } from './store/scope.js'
+export type { ScopeId } from './base/scope-id.js'
+export type {
+  ClearOptions,
+  DeleteOptions,
+  EntriesOptions,
+  Entry,
+  KeysOptions,
+  SetOptions,
+} from './store/entry.js'
+
+// Several keys as one step
+export { Transaction } from './store/transaction.js'
+export {
+  type TransactionEntriesOptions,
+  TransactionScope,
+  type TransactionSetOptions,
+  type UpdateFunction,
+  type UpdateOptions,
+} from './store/transaction-scope.js'
+export type { TransactionOptions } from './store/transact.js'
+
+// Changes as they happen
+export {
+  type Change,
+  type Resync,
+  type ResyncReason,
+  Watcher,
+  type WatcherEvents,
+  type WatchOptions,
+} from './store/watch.js'
+
+// What bytes mean
+export type { Codec, CodecLike, CodecName, Decoded, Encodable, SchemaCodec } from './store/codec.js'
+export type { TypedScope, TypedSetOptions } from './store/typed-scope.js'
+export type { DeepPartial, Document, DocumentOptions } from './store/document.js'
+export { type ObjectCodecOptions, objectCodec, type StorableClass } from './values/object.js'
+export { type MigrateOptions, type MigrationProgress, type MigrationStep, migrate } from './values/migrate.js'
+export type {
+  SchemaInput,
+  SchemaIssue,
+  SchemaOutput,
+  SchemaResult,
+  StandardSchema,
+} from './base/standard-schema.js'
+
 // Errors
 export {
   ConflictError,
@@ -10,44 +67,3 @@ export {
   ValidationError,
   type WriteOutcome,
 } from './base/errors.js'
-export type { ScopeId } from './base/scope-id.js'
-export type {
-  SchemaInput,
-  SchemaIssue,
-  SchemaOutput,
-  SchemaResult,
-  StandardSchema,
-} from './base/standard-schema.js'
-export type { FileSystem } from './disk/file-system.js'
-// Opening a store
-export { openStorage, type StorageOptions } from './open.js'
-// What bytes mean
-export type { Codec, CodecLike, CodecName, Decoded, Encodable, SchemaCodec } from './store/codec.js'
-export { PluginContext } from './store/context.js'
-export type { DeepPartial, Document, DocumentOptions } from './store/document.js'
-export type {
-  ClearOptions,
-  DeleteOptions,
-  EntriesOptions,
-  Entry,
-  KeysOptions,
-  SetOptions,
-} from './store/entry.js'
-export type { StorageLimits } from './store/parts.js'
-export { Scope } from './store/scope.js'
-// What a user holds
-export { Storage } from './store/storage.js'
-export type { TransactionOptions } from './store/transact.js'
-// Several keys as one step
-export { Transaction } from './store/transaction.js'
-export {
-  type TransactionEntriesOptions,
-  TransactionScope,
-  type TransactionSetOptions,
-  type UpdateFunction,
-  type UpdateOptions,
-} from './store/transaction-scope.js'
-export type { TypedScope, TypedSetOptions } from './store/typed-scope.js'
-export { type PluginOptions, Workspace } from './store/workspace.js'
-export { type MigrateOptions, type MigrationProgress, type MigrationStep, migrate } from './values/migrate.js'
-export { type ObjectCodecOptions, objectCodec, type StorableClass } from './values/object.js'

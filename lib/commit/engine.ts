@@ -89,6 +89,58 @@ export interface VisitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** One change of a key, as a follower is told of it. */
+export interface FollowedChange {
+  readonly type: 'set' | 'delete'
+  readonly scope: ScopeId
+  readonly key: string
+  /** What the key was set to, in the form that `stat` gives; undefined for a delete. */
+  readonly version: string | undefined
+  /** The commit; undefined for a change that is none of plainkeep's. */
+  readonly revision: number | undefined
+  /** The plugin that wrote; undefined for the host, and where it is not known. */
+  readonly by: string | undefined
+  /** Present from the beginning; made by this process, by another one through plainkeep, or by other hands. */
+  readonly source: 'initial' | 'local' | 'process' | 'external'
+}
+
+/**
+ * Why a follower compares a folder with what it told last: hints were lost (`overflow`), the process was stopped or its
+ * event loop blocked (`late`), the folder was replaced or removed (`folder`), commits could not be read any more (`gap`),
+ * something failed (`error`), or the system gives no hints (`polling`).
+ */
+export type DoubtReason = 'overflow' | 'late' | 'folder' | 'gap' | 'error' | 'polling'
+
+/** What to follow, and whom to tell. */
+export interface FollowRequest {
+  /** Without one: all scopes, also those that appear later. */
+  readonly scope?: ScopeId | undefined
+  /** First tells of every present key. */
+  readonly initial: boolean
+  /** Keeps the process alive. */
+  readonly persistent: boolean
+  /** The changes of one commit, or of one edit; in order, each once. */
+  onChanges(changes: readonly FollowedChange[]): void
+  /** From now on nothing is missed. */
+  onReady(): void
+  /** A folder was compared because of a doubt, and the differences told; for `polling`, hints have ended. */
+  onResync(reason: DoubtReason, scope: ScopeId): void
+  /** Something failed, and is tried again. */
+  onError(error: unknown): void
+  /** The engine was closed. */
+  onEnd(): void
+}
+
+/** The use of a follower. */
+export interface Following {
+  /** Compares everything that is followed; resolves when the differences were told. */
+  rescan(): Promise<void>
+  /** Tells of what is settled by now, then nothing more. */
+  end(): Promise<void>
+  /** Tells nothing more. */
+  close(): void
+}
+
 /** The engine under a store. After `close` every call rejects with `STORE_CLOSED`. */
 export interface Engine {
   /** The store's root folder, absolute. */
@@ -119,6 +171,8 @@ export interface Engine {
    * the function it is given.
    */
   visit<T>(body: (commit: CommitNow) => Promise<T>, options: VisitOptions): Promise<T>
+  /** Tells of changes as they happen, whoever makes them. */
+  follow(request: FollowRequest): Following
   /** Waits for pending commits, checkpoints, lets the store go. */
   close(): Promise<void>
 }

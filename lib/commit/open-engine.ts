@@ -6,6 +6,8 @@ import type { Lock } from '../disk/lock.js'
 import { isAbandoned } from './claim.js'
 import { Committer } from './committer.js'
 import type { Engine } from './engine.js'
+import { DEFAULT_FOLLOWING, Follower } from './follow.js'
+import type { FollowSettings } from './followed-scopes.js'
 import { PlainEngine } from './plain-engine.js'
 import { prepareStore } from './prepare.js'
 import { hasLostJournals } from './recover.js'
@@ -17,11 +19,14 @@ export interface EngineParts {
   readonly lock: Lock
   /** How long a commit may wait for its turn. */
   readonly lockTimeoutMs: number
+  /** How changes are looked for. */
+  readonly following?: FollowSettings | undefined
 }
 
 interface SharedCommitter {
   readonly site: Site
   readonly committer: Committer
+  readonly follower: Follower
   readonly ownerWatch: NodeJS.Timeout
   users: number
 }
@@ -56,7 +61,7 @@ export async function openEngine(
     return openEngine(filesystem, root, makeParts)
   }
   shared.users += 1
-  return new PlainEngine(shared.site, shared.committer, async () => {
+  return new PlainEngine(shared.site, shared.committer, shared.follower, async () => {
     shared.users -= 1
     if (shared.users > 0) return
     forget()
@@ -64,7 +69,7 @@ export async function openEngine(
   })
 }
 
-async function share({ site, lock, lockTimeoutMs }: EngineParts): Promise<SharedCommitter> {
+async function share({ site, lock, lockTimeoutMs, following }: EngineParts): Promise<SharedCommitter> {
   await prepareStore(site)
   const committer = new Committer(site, lock, lockTimeoutMs)
   await recoverIfNeeded(site, committer)
@@ -72,7 +77,8 @@ async function share({ site, lock, lockTimeoutMs }: EngineParts): Promise<Shared
   ownerWatch.unref()
   if (committers.size === 0) process.on('exit', releaseAll)
   committers.add(committer)
-  return { site, committer, ownerWatch, users: 0 }
+  const follower = new Follower(site, committer, following ?? DEFAULT_FOLLOWING)
+  return { site, committer, follower, ownerWatch, users: 0 }
 }
 
 async function endSharing({ committer, ownerWatch }: SharedCommitter): Promise<void> {

@@ -11,9 +11,12 @@ import type {
   CommitRequest,
   Engine,
   EntryBytes,
+  Following,
+  FollowRequest,
   ValueStat,
   VisitOptions,
 } from './engine.js'
+import type { Follower } from './follow.js'
 import { listFolders, listKeys } from './list.js'
 import { readEntry, readUnpublished, readValue, statValue } from './read.js'
 import type { Site } from './site.js'
@@ -25,14 +28,17 @@ export class PlainEngine implements Engine {
   readonly #site: Site
   readonly #committer: Committer
   readonly #onClose: () => Promise<void>
+  readonly #follower: Follower
+  readonly #followings = new Set<Following>()
   readonly #pending = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
-  /** `onClose` gives the use of the committer back. */
-  constructor(site: Site, committer: Committer, onClose: () => Promise<void>) {
+  /** `onClose` gives the use of committer and follower back. */
+  constructor(site: Site, committer: Committer, follower: Follower, onClose: () => Promise<void>) {
     this.root = site.layout.root
     this.#site = site
     this.#committer = committer
+    this.#follower = follower
     this.#onClose = onClose
   }
 
@@ -101,6 +107,18 @@ export class PlainEngine implements Engine {
   }
 
   /** See `Engine`. */
+  follow(request: FollowRequest): Following {
+    this.#checkOpen()
+    const following = this.#follower.follow(request)
+    const close = (): void => {
+      this.#followings.delete(following)
+      following.close()
+    }
+    this.#followings.add(following)
+    return { ...following, close }
+  }
+
+  /** See `Engine`. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -129,6 +147,7 @@ export class PlainEngine implements Engine {
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#pending)
+    await Promise.all([...this.#followings].map((following) => following.end()))
     await this.#onClose()
   }
 

@@ -14,6 +14,7 @@ import { readEntries, readKeys } from './read.js'
 import { type TransactionOptions, transact } from './transact.js'
 import { TransactionScope, type UpdateFunction, type UpdateOptions } from './transaction-scope.js'
 import type { TypedScope } from './typed-scope.js'
+import { Watcher, type WatchOptions } from './watch.js'
 
 /**
  * One flat set of keys: a plugin's private storage, or the shared storage of a workspace.
@@ -156,6 +157,12 @@ export class Scope {
     const changes = keys.map((key) => ({ scope: this.id, key, value: undefined }))
     const { results } = await this.#commit(changes, signal)
     return results.filter((result) => result.existed).length
+  }
+
+  /** Watches the keys of the scope, whoever changes them: see `Watcher`. Throws `INVALID_OPTION`, `STORE_CLOSED`. */
+  watch(options?: WatchOptions): Watcher {
+    const { engine, writer } = this.#parts
+    return new Watcher({ engine, scope: this.id, writer }, options)
   }
 
   /** How many keys the scope holds, and how many bytes their values have together. */

@@ -4,6 +4,7 @@ import type { StoreParts } from './parts.js'
 import { sortByCodePoint } from './read.js'
 import { type TransactionOptions, transact } from './transact.js'
 import { Transaction } from './transaction.js'
+import { Watcher, type WatchOptions } from './watch.js'
 import { Workspace } from './workspace.js'
 
 /** An open store. */
@@ -35,7 +36,15 @@ export class Storage implements AsyncDisposable {
   }
 
   /**
-   * Waits for pending writes, flushes what is not yet certain to be on the disk, and lets the store go.
+   * Watches the keys of all scopes, also of those that appear later: see `Watcher`. Each change names its scope. Throws
+   * `INVALID_OPTION`, `STORE_CLOSED`.
+   */
+  watch(options?: WatchOptions): Watcher {
+    return new Watcher({ engine: this.#parts.engine }, options)
+  }
+
+  /**
+   * Ends watchers, waits for pending writes, flushes what is not yet certain to be on the disk, and lets the store go.
    * Every later call rejects with `STORE_CLOSED`; closing again gives the same promise. Rejects with a disk
    * error if the last flush failed: nothing is lost then, the journal stays for the next who opens the store.
    */

@@ -1,0 +1,350 @@
+/**
+ * Following a scope's folder: what was told of each key, and what the folder holds.
+ *
+ * Definitions. A key is *known* with the version that was told last. It is *dirty* when it is to be looked at, and
+ * *suspect* when it was found to differ and no commit explains that: an edit by hand, perhaps one that is under way.
+ *
+ * Invariants.
+ * H1  A look at files comes before the look at the journals, and that before the judgement: so a file that a commit made
+ *     always finds its commit.
+ * H2  An edit is told when the file looked the same at two judgements, so far apart as the quiet time. A file that
+ *     belongs to a commit which is not settled yet is no edit.
+ * H3  What is dirty or suspect stays so until it is judged; a doubt makes every key dirty, known or listed.
+ */
+
+import { basename } from 'node:path'
+import { LOOK_SLICE_NAMES } from '../base/limits.js'
+import type { ScopeId } from '../base/scope-id.js'
+import { type FileStat, identifyFile, isErrorCode } from '../disk/disk.js'
+import { decodeName } from '../disk/layout.js'
+import type { DoubtReason } from './engine.js'
+import { listStill, NO_STILLNESS } from './list.js'
+import type { RecordedChange } from './record.js'
+import { type Site, Yielder } from './site.js'
+import { decodeTime, encodeVersion } from './version.js'
+
+/** A difference that no commit explains. */
+export interface Edit {
+  readonly key: string
+  /** Undefined: it is gone. */
+  readonly version: string | undefined
+}
+
+/** What a look at the files of some keys has found; without a version there is none. */
+export type Looks = ReadonlyMap<string, string | undefined>
+
+interface Suspect {
+  readonly version: string | undefined
+  readonly sinceMs: number
+}
+
+/** What a followed scope needs to know, and whom it tells. */
+export interface ScopeWatching {
+  /** An edit is told when the file has stood still for so long. */
+  readonly quietMs: number
+  /** Whether to ask the system for hints. */
+  readonly isPolled: boolean
+  /** There is something to look at. */
+  onHint(): void
+  /** The folder cannot be listed. */
+  onError(error: unknown): void
+}
+
+/** One scope that somebody follows. */
+export class FollowedScope {
+  /** Its name; every change of it that is told has this very object. */
+  readonly id: ScopeId
+  /** The versions that were told last; one entry for each present key. */
+  readonly known: Map<string, string> = new Map()
+  /** Whether the system gives no hints, so that the folder has to be compared now and then. */
+  isPolled: boolean
+  /** Whether `known` holds all that was there at first. */
+  isBegun = false
+  readonly #site: Site
+  readonly #path: string
+  readonly #watching: ScopeWatching
+  readonly #dirty = new Set<string>()
+  /** In the order of their times. */
+  readonly #suspects = new Map<string, Suspect>()
+  readonly #uncompared = new Set<string>()
+  readonly #reasons = new Set<DoubtReason>()
+  readonly #watches: { close(): void }[] = []
+  #place: Place | undefined
+  #isFolderDoubtful = false
+  #beginning: Promise<void> | undefined
+  #isComparisonDue = false
+  #isListing = false
+  #isComparing = false
+
+  constructor(site: Site, id: ScopeId, watching: ScopeWatching) {
+    this.id = Object.freeze({ ...id })
+    this.isPolled = watching.isPolled
+    this.#site = site
+    this.#path = site.layout.scopePath(this.id)
+    this.#watching = watching
+  }
+
+  /** Whether something is to be looked at, or is being listed for that. */
+  get isDirty(): boolean {
+    return this.#dirty.size > 0 || this.#isComparisonDue || this.#isFolderDoubtful || this.#isListing
+  }
+
+  /** Whether every key of the last comparison was judged. */
+  get isCompared(): boolean {
+    return !this.#isComparisonDue && !this.#isListing && this.#uncompared.size === 0
+  }
+
+  /** Whether names are being read, for a comparison. */
+  get isListing(): boolean {
+    return this.#isListing
+  }
+
+  /** Watches the folder, then knows all that is in it. */
+  begin(): Promise<void> {
+    this.#beginning ??= this.#begin().catch((error: unknown) => this.#giveUp(error))
+    return this.#beginning
+  }
+
+  /** The same, but all that is in it is new. */
+  beginEmpty(): void {
+    this.#beginning = Promise.resolve()
+    this.isBegun = true
+    this.doubt()
+  }
+
+  #giveUp(error: unknown): never {
+    this.#beginning = undefined
+    throw error
+  }
+
+  async #begin(): Promise<void> {
+    await this.checkFolder()
+    this.#isComparisonDue = this.#reasons.size > 0 // the system gives no hints: that is to be told
+    const yielder = new Yielder(this.#site.host)
+    for (const key of new Set([...(await this.#listKeys()), ...this.known.keys()])) {
+      this.#know(key, await this.#look(key))
+      if (yielder.isDue()) await yielder.yield()
+    }
+    this.isBegun = true
+  }
+
+  /** Ends the watches. */
+  close(): void {
+    for (const watch of this.#watches.splice(0)) watch.close()
+  }
+
+  /** A key is to be looked at. */
+  touch(key: string): void {
+    this.#dirty.add(key)
+    this.#watching.onHint()
+  }
+
+  /** All keys are to be looked at; without a reason nobody is told of it. */
+  doubt(reason?: DoubtReason): void {
+    if (reason !== undefined) this.#reasons.add(reason)
+    this.#isComparisonDue = true
+    this.doubtFolder()
+  }
+
+  /** It is to be looked at whether the folder still is the one that is watched. */
+  doubtFolder(): void {
+    this.#isFolderDoubtful = true
+    this.#watching.onHint()
+  }
+
+  /** If another folder is there than the one that is watched, watches that one, and compares. */
+  async checkFolder(): Promise<void> {
+    if (this.#place !== undefined && !this.#isFolderDoubtful) return
+    this.#isFolderDoubtful = false
+    const before = this.#place
+    const place = await this.#findPlace()
+    if (before?.chain === place.chain) return
+    this.#place = place
+    this.close()
+    if (!this.isPolled) this.#watch(place)
+    if (before?.folder === place.folder) return
+    if (before?.folder !== undefined) this.#reasons.add('folder')
+    this.#isComparisonDue = true
+  }
+
+  /** Looks at the files of some dirty keys. */
+  async look(): Promise<Looks> {
+    if (this.#isComparisonDue && !this.#isListing) void this.#beginComparison()
+    const looks = new Map<string, string | undefined>()
+    for (const key of this.#dirty) {
+      this.#dirty.delete(key)
+      looks.set(key, await this.#look(key))
+      if (looks.size === LOOK_SLICE_NAMES) break
+    }
+    return looks
+  }
+
+  /** The edits among what a look has found (H2). `unsettled` are changes of this scope that are no edits. */
+  judge(looks: Looks, unsettled: readonly RecordedChange[], nowMs: number): Edit[] {
+    const edits: Edit[] = []
+    for (const [key, version] of looks) {
+      if (version === this.known.get(key)) this.#settle(key)
+      else if (isExplained(key, version, unsettled)) this.#suspect(key, version, nowMs)
+      else if (this.#isQuiet(key, version, nowMs)) {
+        this.#settle(key)
+        this.#know(key, version)
+        edits.push({ key, version })
+      }
+    }
+    return edits
+  }
+
+  /** Makes suspects dirty whose quiet time is over. In how many milliseconds the next one's is; undefined: there is none. */
+  wakeSuspects(nowMs: number): number | undefined {
+    for (const [key, { sinceMs }] of this.#suspects) {
+      const leftMs = sinceMs + this.#watching.quietMs - nowMs
+      if (leftMs > 0) return leftMs
+      this.#dirty.add(key)
+    }
+    return undefined
+  }
+
+  /** The reasons of a comparison that has just ended. */
+  takeCompared(): readonly DoubtReason[] {
+    if (!this.#isComparing || !this.isCompared) return []
+    this.#isComparing = false
+    const reasons = [...this.#reasons]
+    this.#reasons.clear()
+    return reasons
+  }
+
+  /** What the file of a key says now. */
+  async stat(key: string): Promise<FileStat | undefined> {
+    const found = this.#site.disk.stat(this.#site.layout.keyPath(this.id, key))
+    const stat = found instanceof Promise ? await found : found
+    return stat?.kind === 'file' ? stat : undefined
+  }
+
+  async #look(key: string): Promise<string | undefined> {
+    const stat = await this.stat(key)
+    return stat && encodeVersion(stat)
+  }
+
+  #know(key: string, version: string | undefined): void {
+    if (version === undefined) this.known.delete(key)
+    else this.known.set(key, version)
+  }
+
+  #settle(key: string): void {
+    this.#suspects.delete(key)
+    this.#uncompared.delete(key)
+  }
+
+  #suspect(key: string, version: string | undefined, nowMs: number): void {
+    this.#suspects.delete(key)
+    this.#suspects.set(key, { version, sinceMs: nowMs })
+  }
+
+  #isQuiet(key: string, version: string | undefined, nowMs: number): boolean {
+    const suspect = this.#suspects.get(key)
+    if (suspect === undefined || suspect.version !== version) {
+      this.#suspect(key, version, nowMs)
+      return false
+    }
+    return nowMs - suspect.sinceMs >= this.#watching.quietMs
+  }
+
+  async #beginComparison(): Promise<void> {
+    this.#isComparisonDue = false
+    this.#isListing = true
+    this.#isComparing = true
+    try {
+      for (const key of [...(await this.#listKeys()), ...this.known.keys()]) {
+        this.#dirty.add(key)
+        this.#uncompared.add(key)
+      }
+      this.#isListing = false
+      this.#watching.onHint()
+    } catch (error) {
+      this.#isListing = false
+      this.#watching.onError(error)
+    }
+  }
+
+  async #listKeys(): Promise<string[]> {
+    const yielder = new Yielder(this.#site.host)
+    const keys: string[] = []
+    for (const name of await listStill(this.#site, NO_STILLNESS, this.#path)) {
+      const key = decodeName(name)
+      if (key !== undefined) keys.push(key)
+      if (yielder.isDue()) await yielder.yield()
+    }
+    return keys
+  }
+
+  async #findPlace(): Promise<Place> {
+    const { root } = this.#site.layout
+    const identities: string[] = []
+    for (const path of [root, ...this.#site.layout.scopeFolders(this.id)]) {
+      const stat = await this.#site.disk.stat(path)
+      if (stat?.kind !== 'folder')
+        return { chain: identities.join(), present: identities.length, folder: undefined }
+      identities.push(`${identifyFile(stat)}-${stat.bornAt}`)
+    }
+    return { chain: identities.join(), present: identities.length, folder: identities.at(-1) }
+  }
+
+  /** The folder, and the next one above it that is there: it tells when a folder comes, or another one in its place. */
+  #watch({ present, folder }: Place): void {
+    const paths = [this.#site.layout.root, ...this.#site.layout.scopeFolders(this.id)]
+    const above = (folder === undefined ? present : present - 1) - 1
+    if (folder !== undefined) this.#watchOne(this.#path, (name) => this.#noteName(name))
+    const path = paths[above]
+    if (path === undefined) return
+    const names = [basename(path), basename(paths[above + 1] as string)]
+    this.#watchOne(path, (name) => {
+      if (name === undefined) this.doubt('overflow')
+      else if (names.includes(name)) this.doubtFolder()
+    })
+  }
+
+  #watchOne(path: string, onName: (name: string | undefined) => void): void {
+    const { disk } = this.#site
+    this.#watches.push(disk.watchFolder(path, onName, (error) => this.#loseHints(error)))
+  }
+
+  #noteName(name: string | undefined): void {
+    if (name === undefined) this.doubt('overflow')
+    if (name === basename(this.#path)) this.doubtFolder()
+    const key = name === undefined ? undefined : decodeName(name)
+    if (key !== undefined) this.touch(key)
+  }
+
+  #loseHints(error: unknown): void {
+    this.#place = undefined
+    if (isErrorCode(error, 'ENOENT', 'ENOTDIR')) {
+      this.doubtFolder() // it went between two calls
+    } else if (!this.isPolled) {
+      this.isPolled = true
+      this.doubt('polling')
+    }
+  }
+}
+
+/** Which folders lead to a scope's. */
+interface Place {
+  /** What tells all of them from others. */
+  readonly chain: string
+  /** How many are there, the root among them. */
+  readonly present: number
+  /** What tells the scope's own folder from others; undefined if it is not there. */
+  readonly folder: string | undefined
+}
+
+/** Whether a file is as a commit that is under way leaves it. */
+function isExplained(
+  key: string,
+  version: string | undefined,
+  unsettled: readonly RecordedChange[],
+): boolean {
+  return unsettled.some((change) => {
+    if (change.key !== key || change.kind === 'superseded') return false
+    if (change.kind === 'delete') return version === undefined
+    return version !== undefined && decodeTime(version) === change.time
+  })
+}
