@@ -25,6 +25,8 @@ export type RecordedChange = {
   readonly key: string
   /** The modification time that the file gets, nanoseconds since 1970; for a delete, a time later than the file's. */
   readonly time: bigint
+  /** What a set makes the version, where this process staged it; no journal holds it. */
+  readonly version?: string | undefined
 } & (
   | { readonly kind: 'set'; readonly value: RecordedValue }
   /** `was` is the modification time of the file that it removes; `removed` numbers the file's name on its way out. */

@@ -102,7 +102,7 @@ interface Target {
 function supersede({ scope, key, time, existed }: Target, size: number | undefined): StagedChange {
   const version = size === undefined ? undefined : encodeVersion({ time, inode: 0n, size })
   return {
-    recorded: { scope, key, time, kind: 'superseded' },
+    recorded: { scope, key, time, version, kind: 'superseded' },
     result: { version, existed },
   }
 }
@@ -127,8 +127,9 @@ async function stageValue(
   })
   if (time === state.lastTime) state.lastTime = later(time, stat.time)
   const value = { staged, size: bytes.byteLength, crc: crc32(bytes), bytes: isLarge ? undefined : bytes }
-  const result = { version: encodeVersion(stat), existed }
-  return { recorded: { scope, key, time: stat.time, kind: 'set', value }, result }
+  const version = encodeVersion(stat)
+  const recorded: RecordedChange = { scope, key, time: stat.time, version, kind: 'set', value }
+  return { recorded, result: { version, existed } }
 }
 
 /** The next values get spares, while the flush that comes now is waited for; the more, the more there were (S4). */
