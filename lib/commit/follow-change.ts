@@ -6,9 +6,10 @@ import type { FollowedScope } from './follow-scope.js'
 import type { RecordedChange } from './record.js'
 import { decodeTime, encodeVersion } from './version.js'
 
-/** A commit's change that was told; `wasTold`: what was present from the beginning had it already. */
-export interface DescribedChange extends FollowedChange {
-  readonly wasTold: boolean
+/** A commit's change, and whether what was known before is as late: then it was told as present from the beginning. */
+export interface DescribedChange {
+  readonly change: FollowedChange
+  readonly wasKnown: boolean
 }
 
 /** Describes a change of a commit, and has the scope know it. */
@@ -20,7 +21,7 @@ export async function describeChange(
   const { key } = change
   const isSet = change.kind === 'superseded' ? commit.isSetInTheEnd(change) : change.kind === 'set'
   const version = isSet ? await findVersion(scope, change) : undefined
-  const wasTold = isOld(change, scope.known.get(key))
+  const wasKnown = isOld(change, scope.known.get(key))
   if (change.kind === 'set' && version !== undefined) scope.known.set(key, version)
   if (change.kind === 'delete') {
     scope.known.delete(key)
@@ -28,7 +29,8 @@ export async function describeChange(
   }
   const { revision, writer: by, isLocal } = commit
   const source = isLocal ? 'local' : 'process'
-  return { type: isSet ? 'set' : 'delete', scope: scope.id, key, version, revision, by, source, wasTold }
+  const type = isSet ? 'set' : 'delete'
+  return { change: { type, scope: scope.id, key, version, revision, by, source }, wasKnown }
 }
 
 /** The version that the commit set; where another one is in place by now, nobody can know its inode any more. */
@@ -37,7 +39,7 @@ async function findVersion(scope: FollowedScope, change: RecordedChange): Promis
   if (stat?.time === change.time) return encodeVersion(stat)
   if (change.kind === 'set') scope.touch(change.key)
   const size = change.kind === 'set' ? change.value.size : 0
-  return encodeVersion({ time: change.time, inode: 0n, size })
+  return change.version ?? encodeVersion({ time: change.time, inode: 0n, size })
 }
 
 function isOld(change: RecordedChange, known: string | undefined): boolean {

@@ -231,18 +231,19 @@ export class Follower {
   }
 
   async #tell(commit: FeedCommit): Promise<void> {
-    const changes: DescribedChange[] = []
+    const described: DescribedChange[] = []
     const general = this.#findGeneral()
     for (const change of commit.changes) {
       const scope =
         general === undefined ? this.#scopes.find(change.scope) : this.#meet(change.scope, general)
-      if (scope !== undefined) changes.push(await describeChange(scope, commit, change))
+      if (scope !== undefined) described.push(await describeChange(scope, commit, change))
     }
     for (const { request, isReady, toldTo } of [...this.#follows]) {
       if (request.initial && !isReady) continue // it will be told what is present
-      const told = changes.filter(
-        ({ scope, wasTold }) => isFor(request, scope) && !(wasTold && commit.revision <= toldTo),
-      )
+      const isOld = commit.revision <= toldTo
+      const told = described
+        .filter(({ change, wasKnown }) => isFor(request, change.scope) && !(wasKnown && isOld))
+        .map(({ change }) => change)
       if (told.length > 0) request.onChanges(told)
     }
   }
