@@ -3,7 +3,7 @@
 // biome-ignore-all assist/source/organizeImports: a table of contents, in the order of use
 
 // Opening a store
-export { openStorage, type StorageOptions } from './open.js'
+export { openStorage, type StorageOptions, type WatchSettings } from './open.js'
 export type { StorageLimits } from './store/parts.js'
 export type { FileSystem } from './disk/file-system.js'
 

@@ -1,7 +1,7 @@
 /** Where the layers meet: a store over an engine over a disk, with the values layer handed in. */
 
 import { diskError, StorageError } from './base/errors.js'
-import { LOCK_TIMEOUT_MS, SMALL_VALUE_BYTES, VALUE_BYTES } from './base/limits.js'
+import { LOCK_TIMEOUT_MS, POLL_FOLDERS_MS, QUIET_MS, SMALL_VALUE_BYTES, VALUE_BYTES } from './base/limits.js'
 import { type EngineParts, openEngine } from './commit/open-engine.js'
 import { type FileSystem, nodeFileSystem } from './disk/file-system.js'
 import { host } from './disk/host.js'
@@ -10,6 +10,7 @@ import { createLock } from './disk/lock.js'
 import { NodeDisk } from './disk/node-disk.js'
 import { resolveRealPath } from './disk/real-path.js'
 import { describeSession } from './disk/session.js'
+import { watchFolders } from './disk/watch-folders.js'
 import { checkLimits, type StorageLimits } from './store/parts.js'
 import { Storage } from './store/storage.js'
 import { valueLayer } from './values/codec.js'
@@ -28,6 +29,18 @@ export interface StorageOptions {
   readonly fileMode?: number | undefined
   /** Permission bits of new folders, before the umask. Default: 0o700. */
   readonly folderMode?: number | undefined
+  /** How watchers look for changes. */
+  readonly watch?: WatchSettings | undefined
+}
+
+/** How watchers look for changes; what commits do is told at once in any case, if the system gives hints. */
+export interface WatchSettings {
+  /** Ask the system for no hints: compare folders now and then, and look for commits as often. Default: false. */
+  readonly polling?: boolean | undefined
+  /** How often, in milliseconds; comparing takes at most a twentieth of the time. Default: 1,000. */
+  readonly intervalMs?: number | undefined
+  /** An edit by hand is told when its file has stood still for so long, in milliseconds. Default: 50. */
+  readonly quietMs?: number | undefined
 }
 
 /**
@@ -58,6 +71,12 @@ function makeParts(fs: FileSystem, root: string, options: StorageOptions): Engin
     site: { disk, layout, host, session: describeSession(root, host.identity.boot), fileMode, folderMode },
     lock: createLock(fs, layout.lock, `${layout.lock}-${host.randomName()}`),
     lockTimeoutMs: options.lockTimeout ?? LOCK_TIMEOUT_MS,
+    following: {
+      polling: options.watch?.polling ?? false,
+      intervalMs: options.watch?.intervalMs ?? POLL_FOLDERS_MS,
+      quietMs: options.watch?.quietMs ?? QUIET_MS,
+      watchFolders: fs === nodeFileSystem ? watchFolders : undefined,
+    },
   }
 }
 
@@ -69,7 +88,8 @@ function findRoot(fs: FileSystem, path: string): string {
   }
 }
 
-const OPTION_NAMES = ['fs', 'limits', 'lockTimeout', 'syncReadLimit', 'fileMode', 'folderMode']
+const OPTION_NAMES = ['fs', 'limits', 'lockTimeout', 'syncReadLimit', 'fileMode', 'folderMode', 'watch']
+const WATCH_NAMES = ['polling', 'intervalMs', 'quietMs']
 
 function checkOptions(path: unknown, options: StorageOptions): void {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
@@ -81,12 +101,21 @@ function checkOptions(path: unknown, options: StorageOptions): void {
   if (options.fs !== undefined && typeof options.fs.openSync !== 'function') {
     throw invalid('The option fs must be a node:fs look-alike.')
   }
+  checkWatch(options.watch ?? {})
   checkNumbers(options)
+}
+
+function checkWatch(settings: WatchSettings): void {
+  if (typeof settings !== 'object' || settings === null) throw invalid('The option watch must be an object.')
+  checkNames(settings, WATCH_NAMES)
+  if (settings.polling !== undefined && typeof settings.polling !== 'boolean')
+    throw invalid('The option polling must be true or false.')
 }
 
 function checkNumbers(options: StorageOptions): void {
   const { lockTimeout, syncReadLimit, fileMode, folderMode } = options
-  const numbers = { lockTimeout, syncReadLimit }
+  const { intervalMs, quietMs } = options.watch ?? {}
+  const numbers = { lockTimeout, syncReadLimit, intervalMs, quietMs }
   for (const [name, value] of Object.entries(numbers)) {
     if (value === undefined || (typeof value === 'number' && value >= 0)) continue
     throw invalid(`The option ${name} must be a number of at least 0.`)
