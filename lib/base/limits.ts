@@ -98,3 +98,36 @@ export const SPARE_FILES = 16
 
 /** Where flushes take no longer they are done at once: too short to be noticed, and a thread costs as much. */
 export const QUICK_FLUSH_MS = 2
+
+/** On macOS a stream of changes that was made anew runs again after so long. */
+export const REOPENED_STREAM_MS = 200
+
+/** A watcher looks this often whatever it is told, in case a hint got lost. */
+export const WATCH_LOOK_MS = 1000
+
+/** A timer that is late by so much may have missed hints: the process was stopped, or its event loop blocked. */
+export const WATCH_LATE_MS = 1000
+
+/** An edit by hand is reported when the file has stood still for so long. */
+export const QUIET_MS = 50
+
+/** Where the system gives no hints, folders are compared this often ... */
+export const POLL_FOLDERS_MS = 1000
+
+/** ... but comparing takes at most one part of so many of the time. */
+export const POLL_COST_SHARE = 20
+
+/** So many names are looked at in one go: three to four times cheaper than one promise each, and still short. */
+export const LOOK_SLICE_NAMES = 200
+
+/** The wait before another look whether the last commit of a journal is in place; it doubles with each look ... */
+export const SETTLE_FIRST_MS = 1
+
+/** ... up to so long. */
+export const SETTLE_MAX_MS = 50
+
+/** A journal is followed in pieces of so many bytes. */
+export const FEED_WINDOW_BYTES: number = 16 * 1024
+
+/** A watcher that is iterated keeps so many changes before it keeps only the last one of each key. */
+export const WATCH_QUEUE_CHANGES = 10_000

@@ -26,6 +26,8 @@ export interface FileStat {
   readonly size: number
   /** Permission bits. */
   readonly mode: number
+  /** When it was made, nanoseconds since 1970, where the filesystem tells: an inode's number alone is used again. */
+  readonly bornAt?: bigint
 }
 
 /** How to create a file. */
@@ -50,6 +52,21 @@ export interface WritableFile {
   sync(): Awaitable<void>
   /** Ends the use of the file. */
   close(): void
+}
+
+/** A file open for reading, whatever becomes of its name. */
+export interface ReadableFile {
+  /** What tells it from every other file for as long as it is open. */
+  readonly identity: string
+  /** Up to so many bytes from a position on; fewer where the file ends. */
+  read(position: number, length: number): Awaitable<Uint8Array>
+  /** Ends the use of the file. */
+  close(): void
+}
+
+/** What tells a file from every other that is there at the same time. */
+export function identifyFile({ device, inode }: Pick<FileStat, 'device' | 'inode'>): string {
+  return `${device}-${inode}`
 }
 
 /** About a dozen operations on files; the one seam to the operating system. */
@@ -77,6 +94,8 @@ export interface Disk {
   removeSpares(folder: string): Awaitable<void>
   /** Opens an existing file for writing. */
   openFile(path: string): Awaitable<WritableFile>
+  /** Opens a regular file for reading; undefined if there is none of that name. */
+  openReader(path: string): Awaitable<ReadableFile | undefined>
   /** Makes a folder; `EEXIST` if the name is taken. */
   makeFolder(path: string, mode: number): Awaitable<void>
   /** Moves a name, replacing a file that has the new one: at every moment and after a power cut one of the two. */
@@ -91,8 +110,16 @@ export interface Disk {
   syncFile(path: string): Awaitable<boolean>
   /** The names in a folder are synced. False if there is no such folder. */
   syncFolder(path: string): Awaitable<boolean>
-  /** Calls back soon after names in a folder change, as far as the system tells; only a hint. */
-  watchFolder(folder: string, onChange: () => void): { close(): void }
+  /**
+   * Calls back soon after a name in a folder changes, or a file, as far as the system tells; only a hint. Without a name
+   * anything may have changed. Where the system gives no hints, or none any more, `onLost` is told why, perhaps before
+   * the call returns; the watch is closed then.
+   */
+  watchFolder(
+    path: string,
+    onHint: (name: string | undefined) => void,
+    onLost?: (error: unknown) => void,
+  ): { close(): void }
 }
 
 /** Whether an error is a system call's, with one of these codes. */

@@ -66,6 +66,22 @@ export async function writeFully(fs: FileSystem, descriptor: number, bytes: Uint
   }
 }
 
+/** Fills `bytes` from an open file, from a position on; gives fewer if the file ends before. */
+export function readFullySync(
+  fs: FileSystem,
+  descriptor: number,
+  bytes: Uint8Array,
+  position: number,
+): Uint8Array {
+  let length = 0
+  while (length < bytes.byteLength) {
+    const count = fs.readSync(descriptor, bytes, length, bytes.byteLength - length, position + length)
+    if (count === 0) return bytes.subarray(0, length)
+    length += count
+  }
+  return bytes
+}
+
 /** Fills `bytes` from an open file without blocking; gives fewer if the file is shorter by now. */
 export async function readFully(fs: FileSystem, descriptor: number, bytes: Uint8Array): Promise<Uint8Array> {
   let length = 0

@@ -8,11 +8,21 @@ import {
   type Disk,
   type FileKind,
   type FileStat,
+  identifyFile,
   isErrorCode,
+  type ReadableFile,
   type WritableFile,
 } from './disk.js'
-import { type FileSystem, flush, readFully, writeFully, writeFullySync } from './file-system.js'
+import {
+  type FileSystem,
+  flush,
+  readFully,
+  readFullySync,
+  writeFully,
+  writeFullySync,
+} from './file-system.js'
 import { Spares } from './spares.js'
+import { watchNames } from './watch.js'
 
 /** What a name that stands for no value can answer when it is opened: nothing there, a link, a socket. */
 const NOT_THERE = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']
@@ -162,15 +172,30 @@ export class NodeDisk implements Disk {
     return this.#syncIf(path, (stat) => stat.isDirectory())
   }
 
-  /** See `Disk`. Where the system gives no watch there are no hints. */
-  watchFolder(folder: string, onChange: () => void): { close(): void } {
-    try {
-      const watcher = this.#fs.watch(folder, { persistent: false }, onChange)
-      watcher.on('error', () => watcher.close())
-      return watcher
-    } catch {
-      return { close: () => undefined }
+  /** See `Disk`. */
+  openReader(path: string): ReadableFile | undefined {
+    const fs = this.#fs
+    const descriptor = this.#openIfPresent(path)
+    if (descriptor === undefined) return undefined
+    const stat = describeStat(fs.fstatSync(descriptor, { bigint: true }))
+    if (stat.kind !== 'file') {
+      fs.closeSync(descriptor)
+      return undefined
     }
+    return {
+      identity: identifyFile(stat),
+      read: (position, length) => readFullySync(fs, descriptor, new Uint8Array(length), position),
+      close: () => fs.closeSync(descriptor),
+    }
+  }
+
+  /** See `Disk`. */
+  watchFolder(
+    path: string,
+    onHint: (name: string | undefined) => void,
+    onLost?: (error: unknown) => void,
+  ): { close(): void } {
+    return watchNames(this.#fs, path, onHint, onLost)
   }
 
   /** Where flushes are quick lately they are done at once: the detour through a thread would take longer. */
@@ -242,13 +267,7 @@ export class NodeDisk implements Disk {
   #read(descriptor: number, size: number): Awaitable<Uint8Array> {
     const bytes = new Uint8Array(size)
     if (size > this.#syncReadLimitBytes) return readFully(this.#fs, descriptor, bytes)
-    let length = 0
-    while (length < size) {
-      const count = this.#fs.readSync(descriptor, bytes, length, size - length, null)
-      if (count === 0) return bytes.subarray(0, length)
-      length += count
-    }
-    return bytes
+    return readFullySync(this.#fs, descriptor, bytes, 0)
   }
 
   async #fillLater(
@@ -328,5 +347,6 @@ function describeStat(stat: BigIntStats): FileStat {
     device: stat.dev,
     size: Number(stat.size),
     mode: Number(stat.mode) & 0o7777,
+    bornAt: stat.birthtimeNs,
   }
 }

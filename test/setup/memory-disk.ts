@@ -10,7 +10,14 @@
  */
 
 import { dirname, posix } from 'node:path'
-import type { CreateOptions, Disk, FileKind, FileStat, WritableFile } from '../../lib/disk/disk.js'
+import type {
+  CreateOptions,
+  Disk,
+  FileKind,
+  FileStat,
+  ReadableFile,
+  WritableFile,
+} from '../../lib/disk/disk.js'
 import type { Random } from './random.js'
 
 const BLOCK_BYTES = 512
@@ -208,6 +215,14 @@ export class MemoryDisk implements Disk {
     for (const change of this.#unsynced) if (touches(change)) syncNames(change)
     this.#unsynced = this.#unsynced.filter((change) => !touches(change))
     return true
+  }
+
+  openReader(path: string): ReadableFile | undefined {
+    const node = this.#find(path)
+    if (node?.kind !== 'file') return undefined
+    const read = (position: number, length: number): Uint8Array =>
+      node.bytes.slice(position, position + length)
+    return { identity: `1-${node.inode}`, read, close: () => {} }
   }
 
   watchFolder(): { close(): void } {

@@ -1,7 +1,14 @@
 /** A Disk whose every call a test can hold, fail, count, lose the reply of, or let act after its lookup. */
 
 import type { Awaitable } from '../../lib/base/awaitable.js'
-import type { CreateOptions, Disk, FileKind, FileStat, WritableFile } from '../../lib/disk/disk.js'
+import type {
+  CreateOptions,
+  Disk,
+  FileKind,
+  FileStat,
+  ReadableFile,
+  WritableFile,
+} from '../../lib/disk/disk.js'
 
 /** The operations by name; `write`, `sync` and `close` are those of an open file. */
 export type Operation = Exclude<keyof Disk, 'watchFolder'> | 'write' | 'sync'
@@ -113,6 +120,10 @@ export class StagedDisk implements Disk {
     return opened instanceof Promise ? opened.then(stage) : stage(opened)
   }
 
+  openReader(path: string): Awaitable<ReadableFile | undefined> {
+    return this.#call('openReader', [path], (disk, at) => disk.openReader(at))
+  }
+
   makeFolder(path: string, mode: number): Awaitable<void> {
     return this.#call('makeFolder', [path], (disk, at) => disk.makeFolder(at, mode))
   }
@@ -141,8 +152,8 @@ export class StagedDisk implements Disk {
     return this.#call('syncFolder', [path], (disk, at) => disk.syncFolder(at))
   }
 
-  watchFolder(folder: string, onChange: () => void): { close(): void } {
-    return this.#disk === this ? { close: () => {} } : this.#disk.watchFolder(folder, onChange)
+  watchFolder(...watching: Parameters<Disk['watchFolder']>): { close(): void } {
+    return this.#disk === this ? { close: () => {} } : this.#disk.watchFolder(...watching)
   }
 
   #call<T>(
