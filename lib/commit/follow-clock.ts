@@ -49,6 +49,7 @@ export class FollowClock {
       this.#disarm()
       this.#calls.onLook()
     }
+    // Without a reference it would wait for the next event; with one it keeps the process for one turn only.
     if (ms === 0) this.#immediate = setImmediate(look)
     else this.#timer = setTimeout(look, ms)
     if (this.#holders === 0) this.#unref()
@@ -82,10 +83,10 @@ export class FollowClock {
   }
 
   #ref(): void {
-    for (const timer of [this.#second, this.#timer, this.#immediate]) timer?.ref()
+    for (const timer of [this.#second, this.#timer]) timer?.ref()
   }
 
   #unref(): void {
-    for (const timer of [this.#second, this.#timer, this.#immediate]) timer?.unref()
+    for (const timer of [this.#second, this.#timer]) timer?.unref()
   }
 }
