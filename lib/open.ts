@@ -68,7 +68,14 @@ function makeParts(fs: FileSystem, root: string, options: StorageOptions): Engin
   const disk = new NodeDisk(fs, options.syncReadLimit ?? SMALL_VALUE_BYTES)
   const { fileMode = 0o600, folderMode = 0o700 } = options
   return {
-    site: { disk, layout, host, session: describeSession(root, host.identity.boot), fileMode, folderMode },
+    site: {
+      disk,
+      layout,
+      host,
+      session: describeSession(root, host.identity.boot, fs.session),
+      fileMode,
+      folderMode,
+    },
     lock: createLock(fs, layout.lock, `${layout.lock}-${host.randomName()}`),
     lockTimeoutMs: options.lockTimeout ?? LOCK_TIMEOUT_MS,
     following: {

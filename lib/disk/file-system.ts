@@ -4,7 +4,15 @@ import nodeFs from 'node:fs'
 import { WRITE_CHUNK_BYTES } from '../base/limits.js'
 
 /** What the store calls of node:fs; any look-alike that has it will do. */
-export type FileSystem = Pick<
+export interface FileSystem extends NodeFileSystem {
+  /**
+   * A look-alike may name its session, from its mount to its end: in another one only what was synced is certain.
+   * Default: that of the folder of the same path on this machine.
+   */
+  readonly session?: string | undefined
+}
+
+type NodeFileSystem = Pick<
   typeof import('node:fs'),
   | 'accessSync'
   | 'closeSync'
