@@ -3,7 +3,7 @@
 import type { FileSystem } from '../index.js'
 
 type CallName = {
-  [N in keyof FileSystem]: FileSystem[N] extends (...args: never[]) => unknown ? N : never
+  [N in keyof FileSystem]-?: FileSystem[N] extends (...args: never[]) => unknown ? N : never
 }[keyof FileSystem]
 
 /** A call of node:fs that the store makes; `rename` means the same as `renameSync`. */
@@ -34,10 +34,12 @@ export class VolatileFileSystem {
   /** What a store is opened with. */
   readonly fs: FileSystem
   readonly #faults: Fault[] = []
+  readonly #makingFlag: number
   #isCut = false
 
   /** Every call goes to `base` unless it is to fail. */
   constructor(base: FileSystem) {
+    this.#makingFlag = base.constants.O_CREAT
     const wrapped = Object.entries(base).map(([name, value]) => [
       name,
       typeof value === 'function' ? this.#wrap(name, value.bind(base) as Call) : value,
@@ -63,6 +65,7 @@ export class VolatileFileSystem {
   #wrap(name: string, call: Call): Call {
     const isSync = name.endsWith('Sync') || name === 'watch'
     return (...args) => {
+      if (name === 'open' && (Number(args[1]) & this.#makingFlag) !== 0) return refuse(args)
       const error = this.#nextError(plainName(name), args[0])
       if (error === undefined) return call(...args)
       if (isSync) throw error
@@ -81,6 +84,15 @@ export class VolatileFileSystem {
     fault.left -= 1
     return makeError(fault.code, call)
   }
+}
+
+/**
+ * Where making a file takes long, the store has some made ahead in a thread. How long it takes is by chance here, and a
+ * test must not depend on it; so none are made ahead, and every value has the calls for a file of its own.
+ */
+function refuse(args: readonly unknown[]): void {
+  const done = args.at(-1) as Callback
+  setImmediate(() => done(makeError('EAGAIN', 'open')))
 }
 
 function plainName(call: string): string {
