@@ -48,6 +48,8 @@ export class MemoryDisk {
 
   /** Opens the store in a folder of this disk; its handles share one engine, as those of one process do. */
   async open({ path = '/data', ...options }: MemoryOptions = {}): Promise<Storage> {
+    // Made as by hand, so it is certain: memfs before 4.65 cannot sync the folder `/`.
+    this.files.mkdirSync(path, { recursive: true, mode: options.folderMode ?? 0o700 })
     const storage = await openStorage(path, { ...options, fs: this.fs })
     this.#stores.add(storage)
     return storage

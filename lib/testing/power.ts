@@ -210,12 +210,16 @@ export class Power {
     for (const number of this.#removed.keys()) if (!wanted.has(number)) this.#removed.delete(number)
   }
 
-  /** Some of the steps become certain by chance; what builds on a lost one is lost with it. */
+  /** Some of the steps become certain by chance; what builds on a lost one, such as a new folder, is lost with it. */
   #keepSome(chance: Chance): void {
-    const lost = new Set<number | string | undefined>()
+    const lost = new Set<number | string>()
     for (const step of this.#steps) {
-      const touched = step.names.flatMap(({ folder, name, node }) => [`${folder}/${name}`, node ?? ''])
-      if (chance() >= 0.5 && !touched.some((each) => each !== '' && lost.has(each))) this.#settle(step)
+      const touched = step.names.flatMap(({ folder, name, node = `${folder}/${name}` }) => [
+        `${folder}/${name}`,
+        node,
+      ])
+      const isLost = [...touched, ...step.names.map(({ folder }) => folder)].some((each) => lost.has(each))
+      if (chance() >= 0.5 && !isLost) this.#settle(step)
       else for (const each of touched) lost.add(each)
     }
   }
