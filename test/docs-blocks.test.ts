@@ -70,7 +70,7 @@ beforeAll(() => {
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
   const scripts = ['install', 'ci', 'run', ...Object.keys(manifest.scripts)].join('|')
   addCommand('npm', `case "$1" in ${scripts}) ;; *) echo "There is no script $1" >&2; exit 1;; esac`)
-  addCommand('npx', `exec node ${top}/node_modules/$1/$1.mjs "$2" "$3"`)
+  addCommand('npx', `exec node ${top}node_modules/$1/$1.mjs "$2" "$3"`)
   for (const [name, path] of Object.entries(manifest.bin ?? {}))
     addCommand(name, `exec node ${join(top, path)} "$@"`)
 })

@@ -55,7 +55,10 @@ export class MemoryDisk {
     return storage
   }
 
-  /** The next calls of this name fail: `failNext('rename', 'ENOSPC')`. Nothing of them happens. */
+  /**
+   * The next calls of this name fail: `failNext('rename', 'ENOSPC')`. Nothing of them happens. A value is written by `open`,
+   * `write`, `fdatasync` (of the journal) and `rename`. A rename of what is not there does not count.
+   */
   failNext(call: SystemCall, code: string, options: FaultOptions = {}): void {
     this.#process.failNext(call, code, options)
   }

@@ -34,12 +34,12 @@ export class VolatileFileSystem {
   /** What a store is opened with. */
   readonly fs: FileSystem
   readonly #faults: Fault[] = []
-  readonly #makingFlag: number
+  readonly #base: FileSystem
   #isCut = false
 
   /** Every call goes to `base` unless it is to fail. */
   constructor(base: FileSystem) {
-    this.#makingFlag = base.constants.O_CREAT
+    this.#base = base
     const wrapped = Object.entries(base).map(([name, value]) => [
       name,
       typeof value === 'function' ? this.#wrap(name, value.bind(base) as Call) : value,
@@ -47,7 +47,10 @@ export class VolatileFileSystem {
     this.fs = Object.fromEntries(wrapped) as FileSystem
   }
 
-  /** The next calls of this name fail with a code, such as `ENOSPC`. Nothing of them happens. */
+  /**
+   * The next calls of this name fail with a code, such as `ENOSPC`. Nothing of them happens. A rename of what is not there,
+   * by which the store finds out whether two folders are on one filesystem, is not counted.
+   */
   failNext(call: SystemCall, code: string, { path = '', times = 1 }: FaultOptions): void {
     this.#faults.push({ call: plainName(call), code, path, left: times })
   }
@@ -65,7 +68,7 @@ export class VolatileFileSystem {
   #wrap(name: string, call: Call): Call {
     const isSync = name.endsWith('Sync') || name === 'watch'
     return (...args) => {
-      if (name === 'open' && (Number(args[1]) & this.#makingFlag) !== 0) return refuse(args)
+      if (name === 'open' && (Number(args[1]) & this.#base.constants.O_CREAT) !== 0) return refuse(args)
       const error = this.#nextError(plainName(name), args[0])
       if (error === undefined) return call(...args)
       if (isSync) throw error
@@ -75,10 +78,15 @@ export class VolatileFileSystem {
     }
   }
 
+  #isThere(path: string): boolean {
+    return this.#base.lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  }
+
   #nextError(call: string, target: unknown): Error | undefined {
     if (call === 'close') return undefined // what a process holds is given back, whatever became of it
     if (this.#isCut) return makeError('EIO', call)
     const path = typeof target === 'string' ? target : ''
+    if (call === 'rename' && !this.#isThere(path)) return undefined
     const fault = this.#faults.find((one) => one.left > 0 && one.call === call && path.includes(one.path))
     if (fault === undefined) return undefined
     fault.left -= 1

@@ -43,6 +43,8 @@ test('a value lies in a file of the disk, and an edit of the file is seen', asyn
 
 test.each([
   ['write', 'ENOSPC', 'DISK_FULL'],
+  ['rename', 'ENOSPC', 'DISK_FULL'],
+  ['futimes', 'EIO', 'IO_ERROR'],
   ['openSync', 'EACCES', 'ACCESS_DENIED'],
 ] as const)(
   'a %s that is made to fail with %s gives %s once, and nothing is written',
