@@ -71,10 +71,10 @@ export function flatten(nodes: ReadonlyMap<number, Node>, folder: number, path =
   })
 }
 
-/** What is left of a file that was not synced: what it was, what it is, or blocks of both. */
+/** What is left of a file that was not synced: the bytes that were there, those that are, or blocks of both. */
 export function tear(before: FileNode, now: FileNode, chance: Chance): FileNode {
   const fate = chance()
-  if (fate < 0.4) return before
+  if (fate < 0.4) return { ...now, bytes: before.bytes }
   if (fate < 0.7) return now
   const bytes = now.bytes.slice()
   for (let start = 0; start < bytes.byteLength; start += BLOCK_BYTES) {

@@ -3,8 +3,8 @@
  *
  * P1  A change of names (a file or folder made, linked, renamed or removed) is certain once a folder that it touches was
  *     synced since. A rename is one change, also between two folders.
- * P2  A file's bytes, mode and time are certain once it was synced since they were changed. Until then a new file is
- *     certainly empty, and another is as it was when it was certain.
+ * P2  A file's bytes are certain once it was synced since they were changed; until then a new file is certainly empty, and
+ *     another holds what it did when that was certain. Its mode and time are kept with its name.
  * P3  All else is certain: what was there from the beginning, and what is done past the watched calls, as by hand.
  */
 
