@@ -23,6 +23,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { transform } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Storage } from '../lib/index.js'
 import { isShown, parsePage, parseTranscript, type Section } from './setup/doc-page.js'
 
 const top = fileURLToPath(new URL('..', import.meta.url))
@@ -42,7 +43,19 @@ const SHOWN: readonly (readonly [page: string, start: string])[] = [
   ['README.md', 'data\n├──'], // docs.test.ts draws the folder
   ['docs/format.md', 'data/\n'], // a picture
   ['docs/format.md', '00000000  '], // docs.test.ts reads the journal
+  ['docs/backup.md', '{"backup":1'], // a manifest
 ]
+
+/** Sections about calls that a build may lack. */
+const AWAITED: ReadonlyMap<string, string> = new Map([
+  ['Back a store up', 'backup'],
+  ['Check and repair', 'check'],
+])
+
+const isThere = ({ heading }: Section): boolean => {
+  const call = AWAITED.get(heading)
+  return call === undefined || call in Storage.prototype
+}
 
 /** Nothing to run. */
 const QUOTED = ['yaml', 'ini', 'dockerfile', 'text']
@@ -64,6 +77,10 @@ beforeAll(() => {
   symlinkSync(top, join(modules, 'plainkeep'))
   for (const name of readdirSync(join(top, 'node_modules')).filter((each) => !each.startsWith('.')))
     symlinkSync(join(top, 'node_modules', name), join(modules, name))
+  writeFileSync(
+    join(root, 'gitconfig'),
+    '[user]\n  name = Ada\n  email = ada@example.org\n[init]\n  defaultBranch = main\n',
+  )
   const bin = join(root, 'bin')
   mkdirSync(bin)
   const addCommand = (name: string, text: string): void =>
@@ -142,7 +159,7 @@ async function runTranscript(folder: string, text: string, place: string): Promi
 }
 
 describe.each(pages)('%s', (page) => {
-  const sections = parsePage(readFileSync(join(top, page), 'utf8'))
+  const sections = parsePage(readFileSync(join(top, page), 'utf8')).filter(isThere)
   if (sections.length === 0) return test('has no blocks', () => undefined)
   test.concurrent.each(sections.map((section) => [section.heading, section] as const))(
     'what stands under "%s" runs',
