@@ -77,8 +77,8 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'plainkeep-package-'))
   const source = join(folder, 'source')
   mkdirSync(source)
-  for (const name of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'])
-    cpSync(join(top, name), join(source, name))
+  for (const name of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'docs'])
+    cpSync(join(top, name), join(source, name), { recursive: true })
   const compiler = join(top, 'node_modules/typescript/bin/tsc')
   execFileSync(process.execPath, [compiler, '-p', top, '--outDir', join(source, 'dist')], {
     stdio: 'inherit',
@@ -123,6 +123,14 @@ function copyPackages(target: string, names: readonly string[]): void {
     )
   }
 }
+
+test('what the README links to is packed, but for sources and tests', () => {
+  const links = [...readFileSync(join(top, 'README.md'), 'utf8').matchAll(/\]\((\w[^):#]*)/g)]
+  const paths = links.map(([, path]) => path as string).filter((path) => path.startsWith('docs/'))
+  const packed = run('tar', ['-tzf', tarball], folder).split('\n')
+  expect(paths.length).toBeGreaterThan(5)
+  expect(paths.filter((path) => !packed.includes(`package/${path}`))).toEqual([])
+})
 
 test('publint finds nothing to complain of', async () => {
   const bytes = Uint8Array.from(readFileSync(tarball)).buffer

@@ -49,6 +49,17 @@ test.each([
   await scope.set('key', 'mine', { ifVersion: present })
 })
 
+test('a file that somebody made is a conflict for who wants none, and one that is gone for who wants a version', async () => {
+  const scope = await openScope()
+  const version = await scope.set('key', 'value')
+  shell(scope, 'rm key && echo theirs > other')
+  await expect(scope.set('key', 'mine', { ifVersion: version })).rejects.toMatchObject({ version: undefined })
+  await scope.set('key', 'mine', { ifAbsent: true })
+  const theirs = (await scope.entry('other'))?.version
+  await expect(scope.set('other', 'mine', { ifAbsent: true })).rejects.toMatchObject({ version: theirs })
+  await scope.set('other', 'mine', { ifVersion: theirs })
+})
+
 test('a chmod is no edit', async () => {
   const scope = await openScope()
   const version = await scope.set('key', 'value')
