@@ -12,6 +12,7 @@ import { LOCK_TIMEOUT_MS, SMALL_VALUE_BYTES, VALUE_BYTES } from '../lib/base/lim
 import { parseJournal } from '../lib/commit/journal.js'
 import { decodeHeader, decodeRecord, encodeHeader, encodeRecord } from '../lib/commit/record.js'
 import { type ErrorCode, type FileSystem, openStorage, StorageError } from '../lib/index.js'
+import { createMemoryDisk } from '../lib/testing/index.js'
 
 const top = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string): string => readFileSync(join(top, path), 'utf8')
@@ -205,7 +206,7 @@ describe('the tables of the API', () => {
     const storage = await open()
     const workspace = storage.workspace()
     const context = workspace.plugin('p')
-    for (const instance of [storage, workspace, context, context.storage]) {
+    for (const instance of [storage, workspace, context, context.storage, await createMemoryDisk()]) {
       const table = rowsOf(sectionOf(api, `## ${instance.constructor.name}`))
       const named = table.flatMap(([cell = '']) =>
         [...cell.matchAll(/`(\[?[\w.]+\]?)/g)].map(([, name]) => name),

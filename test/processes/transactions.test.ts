@@ -71,7 +71,7 @@ test('amounts that four processes move between keys have one sum at every moment
 }, 120_000)
 
 test('a body that keeps the store to itself for too long is rejected, and other processes go on', async () => {
-  const child = new Child('hoarder.js', root, 700)
+  const child = new Child('hoarder.js', root, 400)
   await child.saying('alone')
   await using storage = await openStorage(root)
   const { shared } = storage.workspace()
