@@ -143,14 +143,14 @@ describe('a limited scope is not counted for every write', () => {
     return calls
   }
 
-  test('a write calls the disk no more often in a scope of 3,000 keys than in one of 20', async () => {
+  test('a write calls the disk no more often in a scope of 1,000 keys than in one of 20', async () => {
     const small = await countCalls(20)
     rmSync(root, { recursive: true })
-    const large = await countCalls(3000)
+    const large = await countCalls(1000)
     expect(small.listings).toBeLessThan(10)
     expect(large.listings).toBeLessThan(10)
     // A count that is renewed, since a second has passed, looks at every key once.
-    expect(large.all - 3000 * large.listings).toBeLessThan(small.all + 200)
+    expect(large.all - 1000 * large.listings).toBeLessThan(small.all + 200)
   })
 
   test('but it is after each edit by hand, since whatever may have been done', async () => {
