@@ -97,6 +97,7 @@ async function tryStage(
   const yielder = new Yielder(site.host)
   const staged: StagedCommit[] = []
   owned.stage.inlineBytes = INLINE_BYTES
+  owned.stage.checkedScopes.clear()
   usage.begin()
   for (const pending of group) {
     try {
