@@ -90,8 +90,8 @@ export const CONFLICT_WAIT_MS = 2
 /** A transaction's body may have the store to itself for so long unless told otherwise. */
 export const BODY_LIMIT_MS = 5000
 
-/** Where making a file takes longer than this, files are made before they are needed; a detour through a thread costs half. */
-export const SLOW_CREATE_MS = 0.02
+/** Where making a file takes longer than this, files are made before they are needed; a detour through a thread costs a third. */
+export const SLOW_CREATE_MS = 0.1
 
 /** So many staged files are made ahead at most: enough for the sets between two turns of the event loop. */
 export const SPARE_FILES = 16
