@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { createFsFromVolume, Volume } from 'memfs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { encodeFilename } from '../lib/base/filename.js'
-import { LOCK_TIMEOUT_MS, SMALL_VALUE_BYTES, VALUE_BYTES } from '../lib/base/limits.js'
+import { CACHE_BYTES, LOCK_TIMEOUT_MS, SMALL_VALUE_BYTES, VALUE_BYTES } from '../lib/base/limits.js'
 import { parseJournal } from '../lib/commit/journal.js'
 import { decodeHeader, decodeRecord, encodeHeader, encodeRecord } from '../lib/commit/record.js'
 import { type ErrorCode, type FileSystem, openStorage, StorageError } from '../lib/index.js'
@@ -233,6 +233,7 @@ describe('the tables of the API', () => {
     expect(Object.fromEntries(rows)).toMatchObject({
       lockTimeout: LOCK_TIMEOUT_MS.toLocaleString('en'),
       syncReadLimit: SMALL_VALUE_BYTES.toLocaleString('en'),
+      cacheBytes: CACHE_BYTES.toLocaleString('en'),
       'limits.valueBytes': VALUE_BYTES.toLocaleString('en'),
     })
   })

@@ -7,6 +7,7 @@ import {
   type CreateOptions,
   type Disk,
   type FileKind,
+  type FileStamp,
   type FileStat,
   identifyFile,
   isErrorCode,
@@ -73,6 +74,19 @@ export class NodeDisk implements Disk {
   stat(path: string): FileStat | undefined {
     const stat = this.#fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
     return stat === undefined ? undefined : describeStat(stat)
+  }
+
+  /** See `Disk`. */
+  isUnchanged(path: string, stamp: FileStamp): boolean {
+    const stat = this.#fs.lstatSync(path, { throwIfNoEntry: false })
+    return (
+      stat !== undefined &&
+      stat.ino === stamp.inode &&
+      stat.ctimeMs === stamp.changedAtMs &&
+      stat.mtimeMs === stamp.timeMs &&
+      stat.size === stamp.size &&
+      stat.dev === stamp.device
+    )
   }
 
   /** See `Disk`. */
@@ -351,5 +365,6 @@ function describeStat(stat: BigIntStats): FileStat {
     size: Number(stat.size),
     mode: Number(stat.mode) & 0o7777,
     bornAt: stat.birthtimeNs,
+    changedAt: stat.ctimeNs,
   }
 }
