@@ -7,7 +7,8 @@ import { workName } from '../disk/layout.js'
 import { emptyAndRemove } from './claim.js'
 import type { Site } from './site.js'
 
-const FORMAT = 1
+/** The format of stores that this version makes and opens. */
+export const FORMAT = 1
 
 /**
  * Makes the root folder, `.plainkeep` and `format.json` where they are missing, synced. Rejects with
@@ -51,7 +52,8 @@ function checkFormat(store: string, bytes: Uint8Array): void {
   throw new StorageError('UNSUPPORTED_FORMAT', message, { store })
 }
 
-function parseFormat(bytes: Uint8Array): number | undefined {
+/** The format that `format.json` names; undefined if it names none. */
+export function parseFormat(bytes: Uint8Array): number | undefined {
   try {
     const { format } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { format?: unknown }
     return Number.isSafeInteger(format) ? (format as number) : undefined
