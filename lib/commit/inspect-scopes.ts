@@ -15,6 +15,9 @@ import { type Site, Yielder } from './site.js'
 const FILES_OF_OTHERS =
   /^[.#]|[~#]$|\.(?:sw[a-p]|tmp|temp|bak|orig|part|crdownload)$|^(?:Thumbs\.db|desktop\.ini)$/i
 
+/** What a filesystem keeps in its own root folder, which a store may be in. */
+const LOST_AND_FOUND = 'lost+found'
+
 /** A suffix for capitals, as the last part of a name. */
 const SUFFIX = /~[0-9a-f]+$/
 
@@ -56,7 +59,7 @@ class Walk {
     this.#control = await disk.stat(layout.control)
     this.#isControlWritable = this.#control?.kind === 'folder' && (await disk.isWritable(layout.control))
     await this.#forEachName('', async (found) => {
-      if (found.name === CONTROL_NAME) return
+      if (found.name === CONTROL_NAME || found.name === LOST_AND_FOUND) return
       const workspace = found.isText ? decodeName(found.name) : undefined
       if (found.kind === 'folder' && workspace !== undefined) await this.#walkWorkspace(found.path, workspace)
       else if (found.kind === 'folder' && (await this.#isWorkspaceLike(found)))

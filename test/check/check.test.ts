@@ -268,6 +268,11 @@ describe('beside the scopes', () => {
     expect(describeFindings(await check())).toEqual([line])
   })
 
+  test("the folder lost+found of a filesystem whose root is the store's is no finding", async () => {
+    mkdirSync(at('lost+found'))
+    expect(describeFindings(await check())).toEqual([])
+  })
+
   test('a scope on another filesystem is found, and one that cannot be written to', async () => {
     mkdirSync(at('default/shared'), { mode: 0o700 })
     const lstatSync = ((path: string, options: never) => {
