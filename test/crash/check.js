@@ -189,11 +189,11 @@ function compareTwice(before, after) {
   }
 }
 
-/** The store itself must say that all is well. A draft of an edit may be left, and what was planted by hand. */
-async function checkSound(storage) {
+/** The store itself must say that all is well, and once somebody has written to it, that nothing is left of the dead. */
+async function checkSound(storage, hasWritten) {
   const { findings } = await storage.check()
-  for (const { kind, path, message } of findings)
-    if (kind !== 'wide-permissions' && path !== 'draft')
+  for (const { kind, path, message, isHarmless } of findings)
+    if (!isHarmless || (hasWritten && kind === 'leftover'))
       violations.push(`UNSOUND ${kind} ${path}: ${message}`)
 }
 
@@ -217,13 +217,16 @@ async function check() {
   let values
   await withStore(async (storage) => {
     if (lines.includes('R')) await storage.repair()
-    await checkSound(storage)
+    await checkSound(storage, false)
     values = await readAll(storage)
     await judge(lines, storage, values)
     if (violations.length === 0) await tryWriting(storage)
   })
-  if (violations.length === 0)
-    await withStore(async (storage) => compareTwice(values, await readAll(storage)))
+  if (violations.length > 0) return
+  await withStore(async (storage) => {
+    compareTwice(values, await readAll(storage))
+    await checkSound(storage, true)
+  })
 }
 
 let status = 0
