@@ -312,7 +312,13 @@ async function findUnclaimed(site: Site, claim: Claim): Promise<WorkName[]> {
     const record = await readClaim(site, number)
     if (record !== undefined) claimed.add(record.folder)
   }
-  return names.work.filter((work) => !claimed.has(work.folder))
+  const unclaimed: WorkName[] = []
+  for (const work of names.work) {
+    if (claimed.has(work.folder)) continue
+    const stat = await site.disk.stat(site.layout.controlPath(work.name)) // anybody may give a file such a name
+    if (stat?.kind === 'folder') unclaimed.push(work)
+  }
+  return unclaimed
 }
 
 async function isWaiting(site: Site, work: WorkName): Promise<boolean> {

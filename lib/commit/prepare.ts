@@ -2,9 +2,11 @@
 
 import { dirname } from 'node:path'
 import { diskError, StorageError } from '../base/errors.js'
+import { FORMAT_FILE_BYTES } from '../base/limits.js'
 import { isErrorCode } from '../disk/disk.js'
 import { workName } from '../disk/layout.js'
 import { emptyAndRemove } from './claim.js'
+import { describeKind } from './finding.js'
 import type { Site } from './site.js'
 
 /** The format of stores that this version makes and opens. */
@@ -19,7 +21,7 @@ export async function prepareStore(site: Site): Promise<void> {
   const { disk, layout } = site
   const store = layout.root
   try {
-    const bytes = await disk.readFile(layout.format)
+    const bytes = await readFormat(site)
     if (bytes !== undefined) return checkFormat(store, bytes)
     await makeFolders(site, layout.root)
     await makeFolders(site, layout.control)
@@ -40,6 +42,16 @@ export async function prepareStore(site: Site): Promise<void> {
     }
     throw diskError(error, `open the store ${store}`, { store })
   }
+}
+
+/** What `format.json` holds; undefined if it is not there. Of a file that is too long to be one, nothing. */
+async function readFormat({ disk, layout }: Site): Promise<Uint8Array | undefined> {
+  const stat = await disk.stat(layout.format)
+  if (stat === undefined) return undefined
+  if (stat.kind === 'file')
+    return stat.size > FORMAT_FILE_BYTES ? new Uint8Array() : disk.readFile(layout.format)
+  const message = `There is a ${describeKind(stat.kind)} at ${layout.format} where a file of the store belongs; move it away.`
+  throw new StorageError('IO_ERROR', message, { store: layout.root })
 }
 
 function checkFormat(store: string, bytes: Uint8Array): void {

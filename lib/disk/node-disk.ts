@@ -73,8 +73,13 @@ export class NodeDisk implements Disk {
 
   /** See `Disk`. */
   stat(path: string): FileStat | undefined {
-    const stat = this.#fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
-    return stat === undefined ? undefined : describeStat(stat)
+    try {
+      const stat = this.#fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+      return stat === undefined ? undefined : describeStat(stat)
+    } catch (error) {
+      if (isErrorCode(error, 'ENOTDIR')) return undefined // a file stands where a folder of the path was
+      throw error
+    }
   }
 
   /** See `Disk`. */
