@@ -61,10 +61,10 @@ export async function openSurely() {
 }
 
 /** Says what became of operations: one line for each. False if the promise was rejected. */
-export async function settle(ids, promise) {
+export async function settle(ids, promise, isCertain = (_result) => true) {
   try {
-    await promise
-    for (const id of ids) say(`A ${id}`)
+    const line = isCertain(await promise) ? (id) => `A ${id}` : (id) => `F ${id} UNCERTAIN unknown`
+    for (const id of ids) say(line(id))
     return true
   } catch (error) {
     report(error)
@@ -115,17 +115,23 @@ export class Session {
     return settle([operation.id], this.#scopes[scope].set(key, makeValue(operation)))
   }
 
+  /** One that finds nothing does nothing: where a person may have removed the file, a power cut may bring it back. */
   async delete(scope, key) {
     const operation = this.#begin({ scope, key, kind: 'del' })
-    return settle([operation.id], this.#scopes[scope].delete(key))
+    return settle([operation.id], this.#scopes[scope].delete(key), (existed) => existed || !this.edits)
   }
 
   /** The same by a function of the present value. */
   async update(scope, key, size = this.#randomSize(key)) {
     const isDelete = random(5) === 0
     const operation = this.#begin({ scope, key, kind: isDelete ? 'del' : 'set', size })
-    const change = () => (isDelete ? undefined : makeValue(operation))
-    return settle([operation.id], this.#scopes[scope].update(key, change))
+    let existed = false
+    const change = (present) => {
+      existed = present !== undefined
+      return isDelete ? undefined : makeValue(operation)
+    }
+    const isCertain = () => existed || !isDelete || !this.edits
+    return settle([operation.id], this.#scopes[scope].update(key, change), isCertain)
   }
 
   /** Compare and set: replaces or deletes what it has seen there, and nothing else; makes what it has not. */
