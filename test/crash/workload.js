@@ -152,7 +152,7 @@ const MODES = {
   large: workLarge,
   edits: () => work({ keys: ALL_KEYS, edits: true }),
   writers: (count = '3') => writers(Number(count)),
-  writer: (index) => work({ keys: names(`w${index}-k`, 6), shared: names('s', 4) }),
+  writer: (index, name) => work({ name, keys: names(`w${index}-k`, 6), shared: names('s', 4) }),
   takeover: takeOver,
   successor: (name) => work({ name, keys: ALL_KEYS.slice(0, 1), shared: ALL_KEYS.slice(1) }),
   transfers: (count = '3') => transfers(Number(count)),

@@ -2,8 +2,6 @@ import fs, { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openStorage } from '../../lib/index.js'
 import { checkStore } from '../setup/check-store.js'
@@ -56,21 +54,6 @@ test('a folder that is opened twice has one engine: closing one leaves the other
   await second.close()
   await checkStore(root, fs)
 })
-
-test('worker threads and the main thread write at once', async () => {
-  const script = fileURLToPath(new URL('worker.js', import.meta.url))
-  const workers = ['x', 'y'].map((name) => new Worker(script, { workerData: { folder: root, name } }))
-  const done = workers.map(
-    (worker) => new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject)),
-  )
-  const storage = await openStorage(root)
-  const scope = storage.workspace().shared
-  for (let number = 0; number < 50; number += 1) await scope.set(`main-${number}`, 'main')
-  await Promise.all(done)
-  expect(await scope.keys()).toHaveLength(150)
-  await storage.close()
-  await checkStore(root, fs)
-}, 60_000)
 
 test('a burst of 10,000 sets, and large values, do not freeze the process', async () => {
   const storage = await openStorage(root)
