@@ -30,15 +30,23 @@ test.each(['fall', 'exit'])(
   },
 )
 
-test('a process that exits in the middle of writes loses nothing that it acknowledged', async () => {
-  const child = new Child('leaver.js', root, 'busy')
-  await child.done()
-  const storage = await openStorage(root)
-  const keys = new Set(await storage.workspace().shared.keys())
-  for (const { key } of child.lines) expect(keys).toContain(key)
-  await storage.close()
-  await checkStore(root, fs)
-})
+test.each(['busy', 'large', 'transaction', 'throw'])(
+  'a process that ends in the middle of writes (%s) loses nothing that it acknowledged, and leaves no half',
+  async (how) => {
+    const child = new Child('leaver.js', root, how)
+    expect(await child.exited).toBe(how === 'throw' ? 1 : 0)
+    const storage = await openStorage(root)
+    const scope = storage.workspace().shared
+    const keys = new Set(await scope.keys())
+    for (const { key } of child.lines) expect(keys).toContain(key)
+    for (const key of keys) {
+      if (key.startsWith('pair-a')) expect(keys).toContain(key.replace('pair-a', 'pair-b'))
+      if (key.startsWith('a') && how === 'large') expect(await scope.get(key)).toHaveLength(300_000)
+    }
+    await storage.close()
+    await checkStore(root, fs)
+  },
+)
 
 test('a folder that is opened twice has one engine: closing one leaves the other at work', async () => {
   const [first, second] = await Promise.all([openStorage(root), openStorage(`${root}/.`)])
