@@ -104,7 +104,7 @@ export async function checkStorage(
 function makeSite(fs: FileSystem, root: string, options: StorageOptions): Site {
   const disk = new NodeDisk(fs, options.syncReadLimit ?? SMALL_VALUE_BYTES)
   const { fileMode = 0o600, folderMode = 0o700 } = options
-  const session = describeSession(root, host.identity.boot)
+  const session = describeSession(root, host.identity.boot, fs.session)
   return { disk, layout: new Layout(root), host, session, fileMode, folderMode }
 }
 

@@ -355,7 +355,10 @@ export class NodeDisk implements Disk {
   }
 }
 
-/** Seconds as a double that becomes the nearest whole microsecond, whether the system call rounds or truncates. */
+/**
+ * Seconds as a double that becomes the nearest whole microsecond, whether the system call rounds or truncates. From Node 24
+ * on it does neither: the file gets the nanoseconds of the double, which stay within the microsecond.
+ */
 function toSeconds(time: bigint): number {
   return (Number((time + 500n) / 1000n) + 0.25) / 1e6
 }

@@ -11,13 +11,19 @@ import { attempt, findMount, type Mount } from './mount.js'
 /**
  * A name for the present session of the filesystem that holds a path, 32 hexadecimal digits; empty if the machine's
  * boot is not known. On Linux, ext4, xfs, btrfs and f2fs make a folder in /sys/fs for each mount, whose inode number
- * is never used again; other filesystems have the session of the machine and their device number.
+ * is never used again; other filesystems have the session of the machine and their device number. A filesystem that names
+ * its session itself has that.
  */
-export function describeSession(path: string, boot: string): string {
+export function describeSession(path: string, boot: string, own?: string): string {
+  if (own !== undefined) return hash(own)
   if (boot === '') return ''
   const mount = findMount(path)
   const incarnation = mount && (findIncarnation(mount) ?? mount.device)
-  return createHash('sha256').update(`${boot} ${mount?.type} ${incarnation}`).digest('hex').slice(0, 32)
+  return hash(`${boot} ${mount?.type} ${incarnation}`)
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32)
 }
 
 /** The inode number of what the filesystem shows of this mount in /sys/fs. */
