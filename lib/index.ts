@@ -43,6 +43,21 @@ export {
   type WatchOptions,
 } from './store/watch.js'
 
+// Whether all is well
+export { checkStorage } from './open.js'
+export type {
+  CheckOptions,
+  CheckProgress,
+  CheckReport,
+  Finding,
+  FindingKind,
+  JournalSummary,
+  LeftAlone,
+  Repaired,
+  RepairReport,
+  StoreOwner,
+} from './commit/report.js'
+
 // What bytes mean
 export type { Codec, CodecLike, CodecName, Decoded, Encodable, SchemaCodec } from './store/codec.js'
 export type { TypedScope, TypedSetOptions } from './store/typed-scope.js'

@@ -149,3 +149,18 @@ export const CACHED_VALUE_SHARE = 8
 
 /** Filesystems with times in whole seconds tell changes apart only if they are so far apart. */
 export const COARSE_TICK_MS = 2050
+
+/** The names in a folder are read so many at a time: memory stays the same, however many there are. */
+export const FOLDER_READ_NAMES = 256
+
+/** A report of a check tells of so many findings of each kind; the others are counted. */
+export const FINDINGS_PER_KIND = 1000
+
+/** What a check finds in the store's own folder must be there still after so long: others may be in the middle of a step. */
+export const SECOND_LOOK_MS = 30
+
+/** A work folder whose maker cannot be looked up from here is left behind after so long: nobody waits as long for a turn. */
+export const LEFT_BEHIND_MS: number = 10 * 60 * 1000
+
+/** No file that names a format is longer, in bytes. */
+export const FORMAT_FILE_BYTES = 4096

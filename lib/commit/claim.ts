@@ -43,7 +43,7 @@ export interface Claim {
 }
 
 /** What `c<N>` holds. */
-interface ClaimRecord {
+export interface ClaimRecord {
   readonly folder: string
   readonly owner: ProcessIdentity
 }
@@ -77,8 +77,8 @@ export async function readControlNames(site: Site): Promise<ControlNames> {
   return { top, next, claims, released, work, kept }
 }
 
-/** What `c<N>` holds; undefined if it is not there. */
-async function readClaim(site: Site, number: number): Promise<ClaimRecord | undefined> {
+/** What `c<N>` holds; undefined if it is not there. Rejects with `CORRUPT_JOURNAL` if it makes no sense. */
+export async function readClaim(site: Site, number: number): Promise<ClaimRecord | undefined> {
   const bytes = await site.disk.readFile(site.layout.controlPath(claimName(number)))
   if (bytes === undefined) return undefined
   const record = parseClaimRecord(bytes)
@@ -122,6 +122,11 @@ export async function isAbandoned(site: Site): Promise<boolean> {
 
 /** Whether a process that made a work folder is known to be gone. */
 function isDead(site: Site, folder: string, owner: ProcessIdentity): boolean {
+  return isAlive(site, folder, owner) === false
+}
+
+/** Whether a process that made a work folder lives, and uses it still; undefined if that cannot be told from here. */
+export function isAlive(site: Site, folder: string, owner: ProcessIdentity): boolean | undefined {
   const self = site.host.identity
   const isSelf =
     owner.pid === self.pid &&
@@ -129,7 +134,13 @@ function isDead(site: Site, folder: string, owner: ProcessIdentity): boolean {
     owner.startTime === self.startTime &&
     owner.boot === self.boot &&
     owner.pidNamespace === self.pidNamespace
-  return isSelf ? !usedFolders.has(folder) : site.host.isAlive(owner) === false
+  return isSelf ? usedFolders.has(folder) : site.host.isAlive(owner)
+}
+
+/** Who made a work folder that no claim names; undefined if its record is not there, or makes no sense. */
+export async function readMaker(site: Site, name: string): Promise<ProcessIdentity | undefined> {
+  const bytes = await site.disk.readFile(`${site.layout.controlPath(name)}/${RECORD_NAME}`)
+  return bytes && parseClaimRecord(bytes)?.owner
 }
 
 /**
@@ -241,7 +252,8 @@ export async function emptyAndRemove(site: Site, path: string): Promise<boolean>
   return succeeds(['ENOENT', 'ENOTEMPTY', 'EEXIST'], () => site.disk.removeFolder(path))
 }
 
-async function removeReleased(site: Site, names: ControlNames, below: number): Promise<void> {
+/** Removes the marks of released claims below a number. */
+export async function removeReleased(site: Site, names: ControlNames, below: number): Promise<void> {
   for (const number of names.released) {
     if (number < below)
       await ignoring(['ENOENT'], () => site.disk.unlink(site.layout.controlPath(releasedName(number))))
@@ -255,14 +267,18 @@ export async function isStanding(site: Site, claim: Pick<Claim, 'path'>): Promis
 
 /**
  * Whether another process waits for the store: it has a work folder that no claim names. Removes those whose makers
- * are dead, and what a power cut brought back of fenced ones.
+ * are dead, or that are named as left behind, and what a power cut brought back of fenced ones.
  */
-export async function hasWaiters(site: Site, claim: Claim): Promise<boolean> {
+export async function hasWaiters(
+  site: Site,
+  claim: Claim,
+  leftBehind: ReadonlySet<string> = new Set(),
+): Promise<boolean> {
   const unclaimed = await findUnclaimed(site, claim)
   let isAnySwept = false
   let isAnyWaiting = false
   for (const work of unclaimed) {
-    if (await isWaiting(site, work)) isAnyWaiting = true
+    if (!leftBehind.has(work.name) && (await isWaiting(site, work))) isAnyWaiting = true
     else isAnySwept = (await fenceUnclaimed(site, work, claim.number)) || isAnySwept
   }
   if (isAnySwept) await removeFenced(site, claim)
@@ -296,14 +312,19 @@ async function findUnclaimed(site: Site, claim: Claim): Promise<WorkName[]> {
     const record = await readClaim(site, number)
     if (record !== undefined) claimed.add(record.folder)
   }
-  return names.work.filter((work) => !claimed.has(work.folder))
+  const unclaimed: WorkName[] = []
+  for (const work of names.work) {
+    if (claimed.has(work.folder)) continue
+    const stat = await site.disk.stat(site.layout.controlPath(work.name)) // anybody may give a file such a name
+    if (stat?.kind === 'folder') unclaimed.push(work)
+  }
+  return unclaimed
 }
 
 async function isWaiting(site: Site, work: WorkName): Promise<boolean> {
   if (work.fencedBy !== undefined) return false
-  const bytes = await site.disk.readFile(`${site.layout.controlPath(work.name)}/${RECORD_NAME}`)
-  const owner = bytes && parseClaimRecord(bytes)?.owner
-  return owner !== undefined && !isDead(site, work.folder, owner)
+  const maker = await readMaker(site, work.name)
+  return maker !== undefined && !isDead(site, work.folder, maker)
 }
 
 /** Waits until a fenced claim is settled; `goOn` sleeps between two looks, and ends the wait with false. */

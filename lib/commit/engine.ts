@@ -2,6 +2,7 @@
 
 import type { Awaitable } from '../base/awaitable.js'
 import type { ScopeId } from '../base/scope-id.js'
+import type { CheckOptions, CheckReport, RepairOptions, RepairReport } from './report.js'
 
 /** One key that a commit sets, or deletes where `value` is undefined. */
 export interface Change {
@@ -173,6 +174,10 @@ export interface Engine {
   visit<T>(body: (commit: CommitNow) => Promise<T>, options: VisitOptions): Promise<T>
   /** Tells of changes as they happen, whoever makes them. */
   follow(request: FollowRequest): Following
+  /** Looks everything over and changes nothing. */
+  check(options?: CheckOptions): Promise<CheckReport>
+  /** Puts right what is safe to put right, and says what and what not. */
+  repair(options: RepairOptions): Promise<RepairReport>
   /** Waits for pending commits, checkpoints, lets the store go. */
   close(): Promise<void>
 }

@@ -2,12 +2,15 @@
 
 import { dirname } from 'node:path'
 import { diskError, StorageError } from '../base/errors.js'
+import { FORMAT_FILE_BYTES } from '../base/limits.js'
 import { isErrorCode } from '../disk/disk.js'
 import { workName } from '../disk/layout.js'
 import { emptyAndRemove } from './claim.js'
+import { describeKind } from './finding.js'
 import type { Site } from './site.js'
 
-const FORMAT = 1
+/** The format of stores that this version makes and opens. */
+export const FORMAT = 1
 
 /**
  * Makes the root folder, `.plainkeep` and `format.json` where they are missing, synced. Rejects with
@@ -18,7 +21,7 @@ export async function prepareStore(site: Site): Promise<void> {
   const { disk, layout } = site
   const store = layout.root
   try {
-    const bytes = await disk.readFile(layout.format)
+    const bytes = await readFormat(site)
     if (bytes !== undefined) return checkFormat(store, bytes)
     await makeFolders(site, layout.root)
     await makeFolders(site, layout.control)
@@ -41,6 +44,16 @@ export async function prepareStore(site: Site): Promise<void> {
   }
 }
 
+/** What `format.json` holds; undefined if it is not there. Of a file that is too long to be one, nothing. */
+async function readFormat({ disk, layout }: Site): Promise<Uint8Array | undefined> {
+  const stat = await disk.stat(layout.format)
+  if (stat === undefined) return undefined
+  if (stat.kind === 'file')
+    return stat.size > FORMAT_FILE_BYTES ? new Uint8Array() : disk.readFile(layout.format)
+  const message = `There is a ${describeKind(stat.kind)} at ${layout.format} where a file of the store belongs; move it away.`
+  throw new StorageError('IO_ERROR', message, { store: layout.root })
+}
+
 function checkFormat(store: string, bytes: Uint8Array): void {
   const format = parseFormat(bytes)
   if (format === FORMAT) return
@@ -51,7 +64,8 @@ function checkFormat(store: string, bytes: Uint8Array): void {
   throw new StorageError('UNSUPPORTED_FORMAT', message, { store })
 }
 
-function parseFormat(bytes: Uint8Array): number | undefined {
+/** The format that `format.json` names; undefined if it names none. */
+export function parseFormat(bytes: Uint8Array): number | undefined {
   try {
     const { format } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { format?: unknown }
     return Number.isSafeInteger(format) ? (format as number) : undefined

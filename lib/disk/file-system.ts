@@ -3,8 +3,8 @@
 import nodeFs from 'node:fs'
 import { WRITE_CHUNK_BYTES } from '../base/limits.js'
 
-/** What the store calls of node:fs; any look-alike that has it will do. */
-export interface FileSystem extends NodeFileSystem {
+/** What the store calls of node:fs; any look-alike that has it will do. What is optional only saves memory. */
+export interface FileSystem extends RequiredCalls, Partial<Pick<NodeFileSystem, 'opendirSync'>> {
   /**
    * A look-alike may name its session, from its mount to its end: in another one only what was synced is certain.
    * Default: that of the folder of the same path on this machine.
@@ -12,8 +12,10 @@ export interface FileSystem extends NodeFileSystem {
   readonly session?: string | undefined
 }
 
-type NodeFileSystem = Pick<
-  typeof import('node:fs'),
+type NodeFileSystem = typeof import('node:fs')
+
+type RequiredCalls = Pick<
+  NodeFileSystem,
   | 'accessSync'
   | 'closeSync'
   | 'constants'

@@ -3,6 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { basename } from 'node:path'
 import { threadId } from 'node:worker_threads'
 
 /** A process, so that another one can tell whether it still lives. Empty strings: not known on this system. */
@@ -18,6 +19,8 @@ export interface ProcessIdentity {
   readonly startTime: string
   /** The worker thread; 0 is the main one. */
   readonly thread: number
+  /** The system's own number of the thread, and its start time: a worker can end while its process goes on. */
+  readonly task?: string | undefined
 }
 
 /** What the engine asks of the machine. A simulation puts its own here. */
@@ -49,9 +52,16 @@ function identify(): ProcessIdentity {
     boot: readText('/proc/sys/kernel/random/boot_id'),
     pidNamespace: readLink('/proc/self/ns/pid'),
     pid: process.pid,
-    startTime: readStartTime(process.pid) ?? '',
+    startTime: readStartTime(`${process.pid}`) ?? '',
     thread: threadId,
+    task: describeTask(process.pid, basename(readLink('/proc/thread-self'))),
   }
+}
+
+/** A thread of a process, by the system's number; empty if there is none, or the system tells nothing. */
+function describeTask(pid: number, number: string): string {
+  const startTime = number === '' ? undefined : readStartTime(`${pid}/task/${number}`)
+  return startTime === undefined ? '' : `${number} ${startTime}`
 }
 
 /** An owner on this machine under another boot is gone; one under this boot and pid namespace can be looked up. */
@@ -59,12 +69,14 @@ function isAlive(other: ProcessIdentity, self: ProcessIdentity): boolean | undef
   if (other.boot === '' || self.boot === '') return undefined
   if (other.boot !== self.boot) return other.machine === self.machine ? false : undefined
   if (other.pidNamespace !== self.pidNamespace || other.pidNamespace === '') return undefined
-  return readStartTime(other.pid) === other.startTime
+  if (readStartTime(`${other.pid}`) !== other.startTime) return false
+  const [number = ''] = other.task?.split(' ') ?? []
+  return number === '' || describeTask(other.pid, number) === other.task
 }
 
-/** The start time of a live process; undefined for one that is gone or waits to be reaped. */
-function readStartTime(pid: number): string | undefined {
-  const stat = readText(`/proc/${pid}/stat`)
+/** The start time of a live process or thread, by its path in /proc; undefined if it is gone or waits to be reaped. */
+function readStartTime(path: string): string | undefined {
+  const stat = readText(`/proc/${path}/stat`)
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const isGone = stat === '' || fields[0] === 'Z' || fields[0] === 'X'
   return isGone ? undefined : fields[19]

@@ -5,9 +5,16 @@ import { locateError } from '../base/errors.js'
 import { decodeFilename, encodeFilename } from '../base/filename.js'
 import type { ScopeId } from '../base/scope-id.js'
 
-const CONTROL = '.plainkeep'
-const SHARED = 'shared'
-const PLUGINS = 'plugins'
+/** The folder of the store's own files, in its root folder. */
+export const CONTROL_NAME = '.plainkeep'
+/** In the store's own folder: the file that names the format. */
+export const FORMAT_NAME = 'format.json'
+/** In the store's own folder: the lockfile, a folder. */
+export const LOCK_NAME = 'lock'
+/** In a workspace: the folder of its shared storage. */
+export const SHARED_NAME = 'shared'
+/** In a workspace: the folder of its plugins. */
+export const PLUGINS_NAME = 'plugins'
 
 /** A name in `.plainkeep`, understood. */
 export type ControlName =
@@ -36,9 +43,9 @@ export class Layout {
   /** The names under an absolute root folder. */
   constructor(root: string) {
     this.root = root
-    this.control = join(root, CONTROL)
-    this.format = join(this.control, 'format.json')
-    this.lock = join(this.control, 'lock')
+    this.control = join(root, CONTROL_NAME)
+    this.format = join(this.control, FORMAT_NAME)
+    this.lock = join(this.control, LOCK_NAME)
   }
 
   /** The folder of a scope. Throws `INVALID_KEY`, `KEY_TOO_LONG`. */
@@ -54,7 +61,7 @@ export class Layout {
       const plugins = this.pluginsPath(scope.workspace)
       folders =
         scope.plugin === undefined
-          ? [workspace, join(workspace, SHARED)]
+          ? [workspace, join(workspace, SHARED_NAME)]
           : [workspace, plugins, join(plugins, encodeFilename(scope.plugin, 'plugin id'))]
       this.#scopeFolders.set(scope, folders)
     }
@@ -77,7 +84,7 @@ export class Layout {
 
   /** The folder of a workspace's plugins. */
   pluginsPath(workspace: string): string {
-    return join(this.workspacePath(workspace), PLUGINS)
+    return join(this.workspacePath(workspace), PLUGINS_NAME)
   }
 
   /** A path in `.plainkeep`. */

@@ -9,6 +9,7 @@ import {
   type FileKind,
   type FileStamp,
   type FileStat,
+  type FolderReader,
   identifyFile,
   isErrorCode,
   type ReadableFile,
@@ -22,6 +23,7 @@ import {
   writeFully,
   writeFullySync,
 } from './file-system.js'
+import { kindOf, openFolderReader } from './folder-reader.js'
 import { Spares } from './spares.js'
 import { watchNames } from './watch.js'
 
@@ -72,8 +74,13 @@ export class NodeDisk implements Disk {
 
   /** See `Disk`. */
   stat(path: string): FileStat | undefined {
-    const stat = this.#fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
-    return stat === undefined ? undefined : describeStat(stat)
+    try {
+      const stat = this.#fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+      return stat === undefined ? undefined : describeStat(stat)
+    } catch (error) {
+      if (isErrorCode(error, 'ENOTDIR')) return undefined // a file stands where a folder of the path was
+      throw error
+    }
   }
 
   /** See `Disk`. */
@@ -119,6 +126,11 @@ export class NodeDisk implements Disk {
         else resolve(found.filter((entry) => kindOf(entry) === kind).map((entry) => entry.name))
       })
     })
+  }
+
+  /** See `Disk`. */
+  openFolder(path: string): FolderReader | undefined {
+    return openFolderReader(this.#fs, path)
   }
 
   /** See `Disk`. */
@@ -349,11 +361,6 @@ export class NodeDisk implements Disk {
  */
 function toSeconds(time: bigint): number {
   return (Number((time + 500n) / 1000n) + 0.25) / 1e6
-}
-
-function kindOf(found: { isFile(): boolean; isDirectory(): boolean }): FileKind {
-  if (found.isFile()) return 'file'
-  return found.isDirectory() ? 'folder' : 'other'
 }
 
 function describeStat(stat: BigIntStats): FileStat {

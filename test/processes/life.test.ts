@@ -2,8 +2,6 @@ import fs, { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openStorage } from '../../lib/index.js'
 import { checkStore } from '../setup/check-store.js'
@@ -32,15 +30,23 @@ test.each(['fall', 'exit'])(
   },
 )
 
-test('a process that exits in the middle of writes loses nothing that it acknowledged', async () => {
-  const child = new Child('leaver.js', root, 'busy')
-  await child.done()
-  const storage = await openStorage(root)
-  const keys = new Set(await storage.workspace().shared.keys())
-  for (const { key } of child.lines) expect(keys).toContain(key)
-  await storage.close()
-  await checkStore(root, fs)
-})
+test.each(['busy', 'large', 'transaction', 'throw'])(
+  'a process that ends in the middle of writes (%s) loses nothing that it acknowledged, and leaves no half',
+  async (how) => {
+    const child = new Child('leaver.js', root, how)
+    expect(await child.exited).toBe(how === 'throw' ? 1 : 0)
+    const storage = await openStorage(root)
+    const scope = storage.workspace().shared
+    const keys = new Set(await scope.keys())
+    for (const { key } of child.lines) expect(keys).toContain(key)
+    for (const key of keys) {
+      if (key.startsWith('pair-a')) expect(keys).toContain(key.replace('pair-a', 'pair-b'))
+      if (key.startsWith('a') && how === 'large') expect(await scope.get(key)).toHaveLength(300_000)
+    }
+    await storage.close()
+    await checkStore(root, fs)
+  },
+)
 
 test('a folder that is opened twice has one engine: closing one leaves the other at work', async () => {
   const [first, second] = await Promise.all([openStorage(root), openStorage(`${root}/.`)])
@@ -56,21 +62,6 @@ test('a folder that is opened twice has one engine: closing one leaves the other
   await second.close()
   await checkStore(root, fs)
 })
-
-test('worker threads and the main thread write at once', async () => {
-  const script = fileURLToPath(new URL('worker.js', import.meta.url))
-  const workers = ['x', 'y'].map((name) => new Worker(script, { workerData: { folder: root, name } }))
-  const done = workers.map(
-    (worker) => new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject)),
-  )
-  const storage = await openStorage(root)
-  const scope = storage.workspace().shared
-  for (let number = 0; number < 50; number += 1) await scope.set(`main-${number}`, 'main')
-  await Promise.all(done)
-  expect(await scope.keys()).toHaveLength(150)
-  await storage.close()
-  await checkStore(root, fs)
-}, 60_000)
 
 test('a burst of 10,000 sets, and large values, do not freeze the process', async () => {
   const storage = await openStorage(root)
