@@ -1,9 +1,12 @@
-/** Checks which files the published package holds: the built library and its papers, nothing else. */
+/** Checks which files the published package holds: the built library, its documents and its papers, nothing else. */
 
 import { execFileSync } from 'node:child_process'
 
-const ALLOWED = /^(dist\/.+\.(js|d\.ts)|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/
-const REQUIRED = ['dist/index.js', 'dist/index.d.ts', 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']
+const ALLOWED = /^(dist\/.+\.(js|d\.ts)|docs\/.+\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/
+const REQUIRED = [
+  ...['dist/index.js', 'dist/index.d.ts', 'docs/guide.md', 'package.json'],
+  ...['README.md', 'LICENSE', 'CHANGELOG.md'],
+]
 
 const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' })
 const [{ files, size }] = JSON.parse(output)

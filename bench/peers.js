@@ -45,10 +45,8 @@ const raw = {
   async open(folder) {
     const place = join(folder, 'raw')
     fs.mkdirSync(place)
-    const journal = fs.openSync(join(folder, 'raw-journal'), 'w')
-    fs.writeSync(journal, Buffer.alloc(16 * 1024 * 1024))
-    fs.fsyncSync(journal)
-    let [position, serial] = [0, 0]
+    const journal = openLog(join(folder, 'raw-journal'))
+    let serial = 0
     return {
       set(key, bytes) {
         serial += 1
@@ -56,15 +54,12 @@ const raw = {
         const descriptor = fs.openSync(staged, 'wx', 0o600)
         fs.writeSync(descriptor, bytes)
         fs.closeSync(descriptor)
-        if (bytes.length < 65_536)
-          fs.writeSync(journal, bytes, 0, bytes.length, position % (15 * 1024 * 1024))
-        position += bytes.length + 96
-        fs.fdatasyncSync(journal)
+        journal.append(bytes.length < 65_536 ? bytes : Buffer.alloc(96))
         fs.renameSync(staged, join(place, key))
       },
       get: (key) => fs.readFileSync(join(place, key)),
       keys: () => fs.readdirSync(place).sort(),
-      close: () => fs.closeSync(journal),
+      close: () => journal.close(),
     }
   },
 }
@@ -86,6 +81,36 @@ const renameOnly = {
       close() {},
     }
   },
+}
+
+/** What any durable store must do at least for one write: append it to a file of the final length, and flush that. */
+const appendOnly = {
+  name: 'raw: append, fdatasync',
+  isDurable: true,
+  isAtomic: true,
+  processes: 'one',
+  async open(folder) {
+    const log = openLog(join(folder, 'raw-log'))
+    return { set: (_, bytes) => log.append(bytes), close: () => log.close() }
+  },
+}
+
+/** A file that has room for what is appended, so that a flush writes no metadata. */
+function openLog(path) {
+  const size = 16 * 1024 * 1024
+  const descriptor = fs.openSync(path, 'w')
+  fs.writeSync(descriptor, Buffer.alloc(size))
+  fs.fsyncSync(descriptor)
+  let position = 0
+  return {
+    append(bytes) {
+      if (position + bytes.length > size) position = 0
+      fs.writeSync(descriptor, bytes, 0, bytes.length, position)
+      position += bytes.length + 96
+      fs.fdatasyncSync(descriptor)
+    },
+    close: () => fs.closeSync(descriptor),
+  }
 }
 
 const makeWriteFileAtomic = (isSynced) => ({
@@ -134,7 +159,7 @@ const nodePersist = {
   processes: 'one',
   async open(folder) {
     const { default: persist } = await import('node-persist')
-    const storage = persist.create({ dir: join(folder, 'node-persist') })
+    const storage = persist.create({ dir: join(folder, 'node-persist'), expiredInterval: false })
     await storage.init()
     return {
       set: (key, bytes) => storage.setItem(key, bytes.toString('base64')),
@@ -274,6 +299,7 @@ const makeLevel = (sync) => ({
 /** All peers, the limits first. */
 export const peers = [
   raw,
+  appendOnly,
   renameOnly,
   plainkeep,
   makeWriteFileAtomic(false),

@@ -1,11 +1,11 @@
 /**
  * Compares plainkeep with its limits and its peers: node bench/run.js [PART ...] [--quick] [--folder FOLDER]
  *
- * Parts are the names of the workloads; all of them unless named. Prints tables, and writes results/latest.json and
- * results/chart.svg. compare.js compares two results.
+ * Parts are the names of the workloads; all of them unless named. Prints tables, and writes results/latest.json, in which
+ * the other parts stay as they were, and results/chart.svg. compare.js compares two such files.
  */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -40,11 +40,20 @@ try {
       printTable(result.title, result.rows)
       results.push({ part, ...result })
     }
+    const { rss, heapUsed } = process.memoryUsage()
+    console.log(
+      `  memory of this process, with all contenders: ${(rss / 1e6).toFixed(0)} MB, heap ${(heapUsed / 1e6).toFixed(0)} MB`,
+    )
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
 const place = fileURLToPath(new URL('results/', import.meta.url))
+const path = join(place, 'latest.json')
 mkdirSync(place, { recursive: true })
-writeFileSync(join(place, 'latest.json'), `${JSON.stringify({ node: process.version, results }, null, 1)}\n`)
-writeFileSync(join(place, 'chart.svg'), drawChart(results))
+const before = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).results : []
+const all = Object.keys(workloads).flatMap((part) =>
+  (parts.includes(part) ? results : before).filter((result) => result.part === part),
+)
+writeFileSync(path, `${JSON.stringify({ node: process.version, results: all }, null, 1)}\n`)
+writeFileSync(join(place, 'chart.svg'), drawChart(all))

@@ -1,7 +1,14 @@
 /** Where the layers meet: a store over an engine over a disk, with the values layer handed in. */
 
 import { diskError, StorageError } from './base/errors.js'
-import { LOCK_TIMEOUT_MS, POLL_FOLDERS_MS, QUIET_MS, SMALL_VALUE_BYTES, VALUE_BYTES } from './base/limits.js'
+import {
+  CACHE_BYTES,
+  LOCK_TIMEOUT_MS,
+  POLL_FOLDERS_MS,
+  QUIET_MS,
+  SMALL_VALUE_BYTES,
+  VALUE_BYTES,
+} from './base/limits.js'
 import { inspectStore } from './commit/inspect.js'
 import { type EngineParts, openEngine } from './commit/open-engine.js'
 import type { CheckOptions, CheckReport } from './commit/report.js'
@@ -10,6 +17,7 @@ import { type FileSystem, nodeFileSystem } from './disk/file-system.js'
 import { host } from './disk/host.js'
 import { Layout } from './disk/layout.js'
 import { createLock } from './disk/lock.js'
+import { isRemote } from './disk/mount.js'
 import { NodeDisk } from './disk/node-disk.js'
 import { resolveRealPath } from './disk/real-path.js'
 import { describeSession } from './disk/session.js'
@@ -28,6 +36,12 @@ export interface StorageOptions {
   readonly lockTimeout?: number | undefined
   /** Values up to this size are read without a detour through a thread, in bytes; 0 is never. Default: 65,536. */
   readonly syncReadLimit?: number | undefined
+  /**
+   * Values and listings that were read lately are kept in memory, up to so many bytes for the whole store, and given again
+   * if one look at the file, or the folder, shows that it is the same; 0 is none. Default: 16 MiB, and none on a network
+   * filesystem.
+   */
+  readonly cacheBytes?: number | undefined
   /** Permission bits of new files, before the umask. Default: 0o600. */
   readonly fileMode?: number | undefined
   /** Permission bits of new folders, before the umask. Default: 0o700. */
@@ -90,7 +104,7 @@ export async function checkStorage(
 function makeSite(fs: FileSystem, root: string, options: StorageOptions): Site {
   const disk = new NodeDisk(fs, options.syncReadLimit ?? SMALL_VALUE_BYTES)
   const { fileMode = 0o600, folderMode = 0o700 } = options
-  const session = describeSession(root, host.identity.boot)
+  const session = describeSession(root, host.identity.boot, fs.session)
   return { disk, layout: new Layout(root), host, session, fileMode, folderMode }
 }
 
@@ -101,6 +115,7 @@ function makeParts(fs: FileSystem, root: string, options: StorageOptions): Engin
     site,
     lock: createLock(fs, lock, `${lock}-${host.randomName()}`),
     lockTimeoutMs: options.lockTimeout ?? LOCK_TIMEOUT_MS,
+    cacheBytes: options.cacheBytes ?? (isRemote(root) ? 0 : CACHE_BYTES),
     following: {
       polling: options.watch?.polling ?? false,
       intervalMs: options.watch?.intervalMs ?? POLL_FOLDERS_MS,
@@ -118,7 +133,16 @@ function findRoot(fs: FileSystem, path: string): string {
   }
 }
 
-const OPTION_NAMES = ['fs', 'limits', 'lockTimeout', 'syncReadLimit', 'fileMode', 'folderMode', 'watch']
+const OPTION_NAMES = [
+  'fs',
+  'limits',
+  'lockTimeout',
+  'syncReadLimit',
+  'cacheBytes',
+  'fileMode',
+  'folderMode',
+  'watch',
+]
 const WATCH_NAMES = ['polling', 'intervalMs', 'quietMs']
 
 function checkOptions(path: unknown, options: StorageOptions): void {
@@ -143,9 +167,9 @@ function checkWatch(settings: WatchSettings): void {
 }
 
 function checkNumbers(options: StorageOptions): void {
-  const { lockTimeout, syncReadLimit, fileMode, folderMode } = options
+  const { lockTimeout, syncReadLimit, cacheBytes, fileMode, folderMode } = options
   const { intervalMs, quietMs } = options.watch ?? {}
-  const numbers = { lockTimeout, syncReadLimit, intervalMs, quietMs }
+  const numbers = { lockTimeout, syncReadLimit, cacheBytes, intervalMs, quietMs }
   for (const [name, value] of Object.entries(numbers)) {
     if (value === undefined || (typeof value === 'number' && value >= 0)) continue
     throw invalid(`The option ${name} must be a number of at least 0.`)

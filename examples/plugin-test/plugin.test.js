@@ -22,10 +22,10 @@ test('a greeting that cannot be counted is not given', async () => {
   await storage.close()
 })
 
-test('the count is still there after the process was killed', async () => {
+test('the count is still there after a power cut', async () => {
   const disk = await createMemoryDisk()
   await greet((await disk.open()).workspace().plugin('greeter'), 'Ada')
-  await disk.crash()
+  await disk.cutPower()
   const storage = await disk.open()
   assert.equal(await greet(storage.workspace().plugin('greeter'), 'Bob'), 'Hello Bob, you are number 2.')
   await storage.close()

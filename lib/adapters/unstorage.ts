@@ -10,15 +10,21 @@
  * that cannot be one rejects, as do values that cannot be kept.
  */
 
-import { openStorage, type Scope, type Storage, type StorageOptions } from '../index.js'
+import { openStorage, type Scope, type Storage, type StorageOptions, type Watcher } from '../index.js'
+
+/** What every driver may be given. */
+export interface DriverOptions {
+  /** Is told what fails while keys are watched. It is tried again in any case, and no change is left out. */
+  readonly onWatchError?: ((error: unknown) => void) | undefined
+}
 
 /** A scope that the host has opened. */
-export interface ScopeDriverOptions {
+export interface ScopeDriverOptions extends DriverOptions {
   readonly scope: Scope
 }
 
 /** A scope of a store that the driver opens itself, at its first use, and closes when it is disposed of. */
-export interface StoreDriverOptions extends StorageOptions {
+export interface StoreDriverOptions extends DriverOptions, StorageOptions {
   /** The root folder of the store. */
   readonly path: string
   /** Default: `default`. */
@@ -59,13 +65,19 @@ export interface PlainkeepDriver {
   getKeys(base?: string): Promise<string[]>
   /** Deletes all keys, or those that begin with the base, in one commit. */
   clear(base?: string): Promise<void>
-  /** Closes the store if the driver opened it. Later calls open it again. */
+  /**
+   * Tells of changes of keys that unstorage has names for, whoever makes them, this driver included. Resolves when none is
+   * missed any more, to a function that ends it.
+   */
+  watch(callback: (event: 'update' | 'remove', key: string) => unknown): Promise<() => Promise<void>>
+  /** Ends watching, and closes the store if the driver opened it. Later calls open it again. */
   dispose(): Promise<void>
 }
 
 /** A driver over a scope, or over one of a store that it opens itself. */
 export function plainkeepDriver(options: ScopeDriverOptions | StoreDriverOptions): PlainkeepDriver {
   const source = 'scope' in options ? giveScope(options.scope) : new OpenedScope(options)
+  const watchers = new Set<Watcher>()
   return {
     name: 'plainkeep',
     options,
@@ -80,7 +92,12 @@ export function plainkeepDriver(options: ScopeDriverOptions | StoreDriverOptions
     getMeta: async (key) => readMeta(await source.get(), key),
     getKeys: async (base = '') => (await (await source.get()).keys({ prefix: base })).filter(hasName),
     clear: async (base = '') => void (await (await source.get()).clear({ prefix: base })),
-    dispose: () => source.release(),
+    watch: async (callback) => watchScope(await source.get(), watchers, callback, options.onWatchError),
+    dispose: async () => {
+      await Promise.all([...watchers].map((watcher) => watcher.close()))
+      watchers.clear()
+      await source.release()
+    },
   }
 }
 
@@ -100,7 +117,7 @@ class OpenedScope implements ScopeSource {
   }
 
   async get(): Promise<Scope> {
-    const { path, workspace, plugin, ...options } = this.#options
+    const { path, workspace, plugin, onWatchError: _, ...options } = this.#options
     const opening = this.#storage ?? openStorage(path, options)
     this.#storage = opening
     const storage = await opening.catch((error: unknown) => {
@@ -130,6 +147,25 @@ async function setItems(
 async function readMeta(scope: Scope, key: string): Promise<DriverMeta | null> {
   const entry = await scope.entry(key)
   return entry === undefined ? null : { mtime: entry.modifiedAt, size: entry.size, version: entry.version }
+}
+
+async function watchScope(
+  scope: Scope,
+  watchers: Set<Watcher>,
+  callback: Parameters<PlainkeepDriver['watch']>[0],
+  onError: DriverOptions['onWatchError'],
+): Promise<() => Promise<void>> {
+  const watcher = scope.watch()
+  watchers.add(watcher)
+  watcher.on('error', (error) => onError?.(error))
+  watcher.on('change', ({ type, key }) => {
+    if (hasName(key)) callback(type === 'set' ? 'update' : 'remove', key)
+  })
+  await watcher.ready
+  return async () => {
+    watchers.delete(watcher)
+    await watcher.close()
+  }
 }
 
 /** Whether unstorage can name a key: it takes slashes for colons, and no part of a key is empty or holds a `?`. */

@@ -90,8 +90,8 @@ export const CONFLICT_WAIT_MS = 2
 /** A transaction's body may have the store to itself for so long unless told otherwise. */
 export const BODY_LIMIT_MS = 5000
 
-/** Where making a file takes longer than this, files are made before they are needed; a detour through a thread costs half. */
-export const SLOW_CREATE_MS = 0.02
+/** Where making a file takes longer than this, files are made before they are needed; a detour through a thread costs a third. */
+export const SLOW_CREATE_MS = 0.1
 
 /** So many staged files are made ahead at most: enough for the sets between two turns of the event loop. */
 export const SPARE_FILES = 16
@@ -131,6 +131,24 @@ export const FEED_WINDOW_BYTES: number = 16 * 1024
 
 /** A watcher that is iterated keeps so many changes before it keeps only the last one of each key. */
 export const WATCH_QUEUE_CHANGES = 10_000
+
+/** Values and listings that were read lately are kept in memory, up to so many bytes for a store, unless told otherwise. */
+export const CACHE_BYTES: number = 16 * 1024 * 1024
+
+/** Beside its bytes, keeping a value takes about so many. */
+export const CACHED_VALUE_BYTES = 600
+
+/** Keeping a key of a listing takes about so many bytes. */
+export const CACHED_KEY_BYTES = 100
+
+/** Remembering that a value was read once takes about so many. */
+export const READ_ONCE_BYTES = 100
+
+/** A value that would take more than one part of so many of the room for them is not kept. */
+export const CACHED_VALUE_SHARE = 8
+
+/** Filesystems with times in whole seconds tell changes apart only if they are so far apart. */
+export const COARSE_TICK_MS = 2050
 
 /** The names in a folder are read so many at a time: memory stays the same, however many there are. */
 export const FOLDER_READ_NAMES = 256

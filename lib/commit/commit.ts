@@ -81,7 +81,8 @@ async function journalGroup(
   if (commits.length === 0) return true
   const { revision, stage } = owned
   try {
-    await syncLarge(site, owned, commits)
+    const large = commits.flatMap(({ changes }) => changes.filter(isLarge))
+    if (large.length > 0) await syncLarge(site, owned, large)
     await owned.journal.append({
       kind: 'commits',
       revision: revision + 1,
@@ -99,9 +100,7 @@ async function journalGroup(
 }
 
 /** The names of large staged files are synced; their bytes are, since they were staged. */
-async function syncLarge(site: Site, owned: Ownership, commits: SettledGroup['commits']): Promise<void> {
-  const large = commits.flatMap(({ changes }) => changes.filter(isLarge))
-  if (large.length === 0) return
+async function syncLarge(site: Site, owned: Ownership, large: readonly RecordedChange[]): Promise<void> {
   await syncLargeScopes(site, owned.stage)
   await site.disk.syncFolder(owned.claim.path)
   for (const { scope } of large) owned.stage.largeScopes.add(scope)

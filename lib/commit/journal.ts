@@ -22,6 +22,7 @@ import {
   HEADER_BYTES,
   type JournalHeader,
   type JournalRecord,
+  type MetScopes,
   type RecordedChange,
 } from './record.js'
 import type { Site } from './site.js'
@@ -135,8 +136,9 @@ export function parseJournal(bytes: Uint8Array, name: string, completeTo = 0): J
     return undefined
   }
   const contents: Growing = { header, revision: 0, time: 0n, synced: 0, changes: [], end: HEADER_BYTES }
+  const scopes: MetScopes = new Map()
   for (;;) {
-    const found = readRecordAt(bytes, contents.end, header.salt, name)
+    const found = readRecordAt({ bytes, offset: contents.end, salt: header.salt, scopes }, name)
     if (found === undefined) break
     if (completeTo > 0 && found.record.revision > completeTo) return contents // appended late, by a fenced owner
     addRecord(contents, found.record, name)
@@ -152,14 +154,19 @@ type NumberedChange = RecordedChange & { readonly revision: number }
 
 const MARK_BYTES = 40
 
+interface RecordPlace {
+  readonly bytes: Uint8Array
+  readonly offset: number
+  readonly salt: number
+  readonly scopes: MetScopes
+}
+
 function readRecordAt(
-  bytes: Uint8Array,
-  offset: number,
-  salt: number,
+  { bytes, offset, salt, scopes }: RecordPlace,
   name: string,
 ): ReturnType<typeof decodeRecord> {
   try {
-    return decodeRecord(bytes, offset, salt)
+    return decodeRecord(bytes, offset, salt, scopes)
   } catch (cause) {
     throw damaged(name, `the record at byte ${offset} makes no sense`, cause)
   }

@@ -10,6 +10,7 @@ import { CLOCK_TICK_MS, LISTING_ROUNDS } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { FileKind } from '../disk/disk.js'
 import { decodeName } from '../disk/layout.js'
+import type { ListingCache } from './listing-cache.js'
 import type { Publisher } from './publisher.js'
 import type { RecordedChange } from './record.js'
 import type { Site } from './site.js'
@@ -34,17 +35,36 @@ export const NO_STILLNESS: Stillness = {
   visit: () => Promise.reject(new Error('Whoever only reads owns nothing.')),
 }
 
+/** What keys are listed with. */
+export interface Listing {
+  readonly site: Site
+  readonly listings: ListingCache
+}
+
 /** The keys of a scope, in no order; a key that exists throughout the call is never left out. */
 export async function listKeys(
-  site: Site,
+  listing: Listing,
   stillness: Stillness,
   scope: ScopeId,
   signal?: AbortSignal,
 ): Promise<string[]> {
-  const folder = site.layout.scopePath(scope)
   const unpublished = [...stillness.unpublishedOf(scope)] // before the listing: in the course of it they may get there
-  const names = await listStill(site, stillness, folder, signal)
-  return decodeKeys(site, scope, names, unpublished)
+  const keys = (await listing.listings.find(scope)) ?? (await listKeysAnew(listing, stillness, scope, signal))
+  return applyChanges(keys, unpublished)
+}
+
+async function listKeysAnew(
+  { site, listings }: Listing,
+  stillness: Stillness,
+  scope: ScopeId,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const folder = site.layout.scopePath(scope)
+  const before = await site.disk.stat(folder)
+  const nowMs = site.host.now()
+  const keys = await decodeKeys(site, scope, await listStill(site, stillness, folder, signal))
+  listings.keep(scope, keys, before, nowMs)
+  return keys
 }
 
 /** The same while this process owns the store and publishes nothing. */
@@ -54,27 +74,30 @@ export async function listOwned(
   publisher?: Pick<Publisher, 'ofScope'>,
 ): Promise<string[]> {
   const names = await site.disk.listKind(site.layout.scopePath(scope), VALUE_KIND)
-  return decodeKeys(site, scope, names ?? [], publisher?.ofScope(scope) ?? [])
+  const keys = await decodeKeys(site, scope, names ?? [])
+  return applyChanges(keys, [...(publisher?.ofScope(scope) ?? [])])
 }
 
-/** The keys that names stand for, after changes that are certain and not in place yet. */
-async function decodeKeys(
-  site: Site,
-  scope: ScopeId,
-  names: Iterable<string>,
-  unpublished: Iterable<RecordedChange>,
-): Promise<string[]> {
-  const keys = new Set<string>()
+/** The keys that names stand for. */
+async function decodeKeys(site: Site, scope: ScopeId, names: Iterable<string>): Promise<string[]> {
+  const keys: string[] = []
   for (const name of names) {
     const key = decodeName(name)
     if (key === undefined) continue
-    if (key === name || isComposed(name) || (await isReachable(site, scope, key, name))) keys.add(key)
+    if (key === name || isComposed(name) || (await isReachable(site, scope, key, name))) keys.push(key)
   }
-  for (const change of unpublished) {
-    if (change.kind === 'delete') keys.delete(change.key)
-    else keys.add(change.key)
+  return keys
+}
+
+/** The keys after changes that are certain and not in place yet. */
+function applyChanges(keys: string[], changes: readonly RecordedChange[]): string[] {
+  if (changes.length === 0) return keys
+  const left = new Set(keys)
+  for (const change of changes) {
+    if (change.kind === 'delete') left.delete(change.key)
+    else left.add(change.key)
   }
-  return [...keys]
+  return [...left]
 }
 
 /** The decoded names of the folders in a folder, in no order. */

@@ -8,10 +8,12 @@ import { Committer } from './committer.js'
 import type { Engine } from './engine.js'
 import { DEFAULT_FOLLOWING, Follower } from './follow.js'
 import type { FollowSettings } from './followed-scopes.js'
-import { PlainEngine } from './plain-engine.js'
+import { ListingCache } from './listing-cache.js'
+import { type OpenStore, PlainEngine } from './plain-engine.js'
 import { prepareStore } from './prepare.js'
 import { hasLostJournals } from './recover.js'
 import type { Site } from './site.js'
+import { ValueCache } from './value-cache.js'
 
 /** A store's place, and how to commit there. */
 export interface EngineParts {
@@ -21,18 +23,17 @@ export interface EngineParts {
   readonly lockTimeoutMs: number
   /** How changes are looked for. */
   readonly following?: FollowSettings | undefined
+  /** How many bytes of values are kept that were read lately. Default: none. */
+  readonly cacheBytes?: number | undefined
 }
 
-interface SharedCommitter {
-  readonly site: Site
-  readonly committer: Committer
-  readonly follower: Follower
+interface SharedStore extends OpenStore {
   readonly ownerWatch: NodeJS.Timeout
   users: number
 }
 
 /** The stores that are open in this process, by what stands for their filesystem, then by their root. */
-const openStores = new WeakMap<object, Map<string, Promise<SharedCommitter>>>()
+const openStores = new WeakMap<object, Map<string, Promise<SharedStore>>>()
 
 const committers = new Set<Committer>()
 
@@ -45,7 +46,7 @@ export async function openEngine(
   root: string,
   makeParts: () => EngineParts,
 ): Promise<Engine> {
-  const stores = openStores.get(filesystem) ?? new Map<string, Promise<SharedCommitter>>()
+  const stores = openStores.get(filesystem) ?? new Map<string, Promise<SharedStore>>()
   openStores.set(filesystem, stores)
   const sharing = stores.get(root) ?? share(makeParts())
   stores.set(root, sharing)
@@ -61,7 +62,7 @@ export async function openEngine(
     return openEngine(filesystem, root, makeParts)
   }
   shared.users += 1
-  return new PlainEngine(shared.site, shared.committer, shared.follower, async () => {
+  return new PlainEngine(shared, async () => {
     shared.users -= 1
     if (shared.users > 0) return
     forget()
@@ -69,7 +70,13 @@ export async function openEngine(
   })
 }
 
-async function share({ site, lock, lockTimeoutMs, following }: EngineParts): Promise<SharedCommitter> {
+async function share({
+  site,
+  lock,
+  lockTimeoutMs,
+  following,
+  cacheBytes,
+}: EngineParts): Promise<SharedStore> {
   await prepareStore(site)
   const committer = new Committer(site, lock, lockTimeoutMs)
   await recoverIfNeeded(site, committer)
@@ -78,10 +85,16 @@ async function share({ site, lock, lockTimeoutMs, following }: EngineParts): Pro
   if (committers.size === 0) process.on('exit', releaseAll)
   committers.add(committer)
   const follower = new Follower(site, committer, following ?? DEFAULT_FOLLOWING)
-  return { site, committer, follower, ownerWatch, users: 0 }
+  const caches = makeCaches(site, cacheBytes ?? 0)
+  return { site, ...caches, committer, follower, ownerWatch, users: 0 }
 }
 
-async function endSharing({ committer, ownerWatch }: SharedCommitter): Promise<void> {
+/** An eighth is for listings. */
+function makeCaches(site: Site, bytes: number): Pick<SharedStore, 'cache' | 'listings'> {
+  return { cache: new ValueCache(site, (bytes * 7) / 8), listings: new ListingCache(site, bytes / 8) }
+}
+
+async function endSharing({ committer, ownerWatch }: SharedStore): Promise<void> {
   clearInterval(ownerWatch)
   try {
     await committer.close()

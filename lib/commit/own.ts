@@ -177,6 +177,7 @@ async function begin(site: Site, claim: Claim, known: KnownJournals): Promise<Ow
       inlineBytes: 0,
       largeScopes: new Set(),
       readyScopes: new Map(),
+      checkedScopes: new Set(),
     },
     journal,
     revision: history.revision,

@@ -18,30 +18,38 @@ import type {
 } from './engine.js'
 import type { Follower } from './follow.js'
 import { inspectStore } from './inspect.js'
-import { listFolders, listKeys } from './list.js'
-import { readEntry, readUnpublished, readValue, statValue } from './read.js'
+import { type Listing, listFolders, listKeys } from './list.js'
+import { type Reading, readEntry, readUnpublished, readValue, statValue } from './read.js'
 import { repairStore } from './repair.js'
 import type { CheckOptions, CheckReport, RepairOptions, RepairReport } from './report.js'
 import type { Site } from './site.js'
+
+/** What the holders of a store share. */
+export interface OpenStore extends Reading, Listing {
+  readonly committer: Committer
+  readonly follower: Follower
+}
 
 /** One holder's use of a store; several in a process share its committer. */
 export class PlainEngine implements Engine {
   /** See `Engine`. */
   readonly root: string
+  readonly #store: OpenStore
   readonly #site: Site
   readonly #committer: Committer
-  readonly #onClose: () => Promise<void>
   readonly #follower: Follower
+  readonly #onClose: () => Promise<void>
   readonly #followings = new Set<Following>()
   readonly #pending = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
-  /** `onClose` gives the use of committer and follower back. */
-  constructor(site: Site, committer: Committer, follower: Follower, onClose: () => Promise<void>) {
-    this.root = site.layout.root
-    this.#site = site
-    this.#committer = committer
-    this.#follower = follower
+  /** `onClose` gives the use of the store back. */
+  constructor(store: OpenStore, onClose: () => Promise<void>) {
+    this.root = store.site.layout.root
+    this.#store = store
+    this.#site = store.site
+    this.#committer = store.committer
+    this.#follower = store.follower
     this.#onClose = onClose
   }
 
@@ -60,14 +68,14 @@ export class PlainEngine implements Engine {
     this.#checkOpen()
     const unpublished = this.#readUnpublished(scope, key)
     return unpublished === undefined
-      ? readValue(this.#site, scope, key)
+      ? readValue(this.#store, scope, key)
       : unpublished.then((entry) => entry?.bytes)
   }
 
   /** See `Engine`. */
   readEntry(scope: ScopeId, key: string): Promise<EntryBytes | undefined> {
     this.#checkOpen()
-    return this.#readUnpublished(scope, key) ?? readEntry(this.#site, scope, key)
+    return this.#readUnpublished(scope, key) ?? readEntry(this.#store, scope, key)
   }
 
   /** See `Engine`. */
@@ -80,7 +88,7 @@ export class PlainEngine implements Engine {
   async list(scope: ScopeId, signal?: AbortSignal): Promise<string[]> {
     this.#checkOpen()
     signal?.throwIfAborted()
-    const keys = listKeys(this.#site, this.#committer, scope, signal)
+    const keys = listKeys(this.#store, this.#committer, scope, signal)
     return this.#describing(keys, `list ${describeScope(scope)}`, { scope, signal })
   }
 

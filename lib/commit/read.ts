@@ -8,18 +8,33 @@ import { stagedName } from '../disk/layout.js'
 import type { EntryBytes, ValueStat } from './engine.js'
 import type { RecordedChange } from './record.js'
 import type { Site } from './site.js'
+import type { ReadFile, ValueCache } from './value-cache.js'
 import { encodeVersion } from './version.js'
 
+/** What values are read with. */
+export interface Reading {
+  readonly site: Site
+  readonly cache: ValueCache
+}
+
 /** The bytes of a key; undefined if it holds none. */
-export function readValue(site: Site, scope: ScopeId, key: string): Awaitable<Uint8Array | undefined> {
-  return describing(site, scope, key, () => site.disk.readFile(site.layout.keyPath(scope, key)))
+export function readValue(
+  { site, cache }: Reading,
+  scope: ScopeId,
+  key: string,
+): Awaitable<Uint8Array | undefined> {
+  const found = describing(site, scope, key, () => cache.read(scope, key))
+  return found instanceof Promise ? found.then((file) => file?.bytes) : found?.bytes
 }
 
 /** The bytes of a key and what is known of them. */
-export async function readEntry(site: Site, scope: ScopeId, key: string): Promise<EntryBytes | undefined> {
-  const path = site.layout.keyPath(scope, key)
-  const found = await describing(site, scope, key, () => site.disk.readFileAndStat(path))
-  return found === undefined ? undefined : { bytes: found.bytes, ...describeValue(found.stat) }
+export async function readEntry(
+  { site, cache }: Reading,
+  scope: ScopeId,
+  key: string,
+): Promise<EntryBytes | undefined> {
+  const found = await describing(site, scope, key, () => cache.read(scope, key))
+  return found && describeEntry(found)
 }
 
 /** What is known of a key's value; undefined if it holds none. */
@@ -36,9 +51,15 @@ export async function readUnpublished(
   change: RecordedChange,
 ): Promise<EntryBytes | undefined> {
   if (change.kind !== 'set') return undefined
-  const found = await site.disk.readFileAndStat(`${folder}/${stagedName(change.value.staged)}`)
-  if (found === undefined) return readEntry(site, change.scope, change.key) // it got there meanwhile
-  return { bytes: found.bytes, ...describeValue(found.stat) }
+  const { scope, key, value } = change
+  const found =
+    (await site.disk.readFileAndStat(`${folder}/${stagedName(value.staged)}`)) ??
+    (await site.disk.readFileAndStat(site.layout.keyPath(scope, key))) // it got there meanwhile
+  return found && describeEntry(found)
+}
+
+function describeEntry({ bytes, stat }: ReadFile): EntryBytes {
+  return { bytes, ...describeValue(stat) }
 }
 
 function describeValue(stat: FileStat): ValueStat {

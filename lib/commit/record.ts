@@ -127,11 +127,15 @@ export function encodeRecord(record: JournalRecord, salt: number, room: Buffer =
   return bytes.fill(0, length, padded(length)).subarray(0, padded(length))
 }
 
+/** The scopes that were met in a journal: one object for each, however many changes it has. */
+export type MetScopes = Map<string, ScopeId>
+
 /** The record at an offset, and where the next one begins; undefined if there is no valid one. */
 export function decodeRecord(
   journal: Uint8Array,
   offset: number,
   salt: number,
+  scopes: MetScopes = new Map(),
 ): { record: JournalRecord; next: number } | undefined {
   const bytes = Buffer.from(journal.buffer, journal.byteOffset, journal.byteLength)
   if (offset + RECORD_HEADER_BYTES > bytes.length || bytes.readUInt32LE(offset) !== RECORD_MAGIC)
@@ -140,7 +144,7 @@ export function decodeRecord(
   if (length < RECORD_HEADER_BYTES || length > bytes.length - offset) return undefined
   const whole = bytes.subarray(offset, offset + length)
   if (whole.readUInt32LE(4) !== crc32(whole.subarray(8), salt)) return undefined
-  return { record: readRecord(whole), next: offset + padded(length) }
+  return { record: readRecord(whole, scopes), next: offset + padded(length) }
 }
 
 /** The first offset from another on at which a record may begin; undefined if there is none. */
@@ -164,13 +168,13 @@ export function estimateChangeBytes(key: string, valueBytes: number): number {
   return CHANGE_HEADER_BYTES + COMMIT_HEADER_BYTES + key.length + valueBytes
 }
 
-function readRecord(bytes: Buffer): JournalRecord {
+function readRecord(bytes: Buffer, scopes: MetScopes): JournalRecord {
   const revision = Number(bytes.readBigUInt64LE(16))
   const time = bytes.readBigUInt64LE(24)
   const number = Number(bytes.readBigUInt64LE(32))
   if (bytes.readUInt32LE(12) === 2) return { kind: 'mark', revision, time, synced: number }
   const commits: RecordedCommit[] = []
-  const cursor = { bytes, offset: RECORD_HEADER_BYTES, scopes: new Map<string, ScopeId>() }
+  const cursor = { bytes, offset: RECORD_HEADER_BYTES, scopes }
   for (let index = 0; index < number; index += 1) commits.push(readCommit(cursor))
   return { kind: 'commits', revision, time, commits }
 }
@@ -237,8 +241,7 @@ function writeText(writer: Writer, text: string | undefined): number {
 interface Cursor {
   readonly bytes: Buffer
   offset: number
-  /** One object for each scope, however many changes it has. */
-  readonly scopes: Map<string, ScopeId>
+  readonly scopes: MetScopes
 }
 
 function readCommit(cursor: Cursor): RecordedCommit {

@@ -97,10 +97,11 @@ async function tryStage(
   const yielder = new Yielder(site.host)
   const staged: StagedCommit[] = []
   owned.stage.inlineBytes = INLINE_BYTES
+  owned.stage.checkedScopes.clear()
   usage.begin()
   for (const pending of group) {
     try {
-      const refusal = await findRefusal(tools, places, pending)
+      const refusal = isConditional(pending) ? await findRefusal(tools, places, pending) : undefined
       if (refusal === undefined) staged.push(await stageCommit(site, owned.stage, pending, places, yielder))
       else if (places.drop(pending)) pending.reject(refusal)
       else return { pending, error: refusal }
@@ -111,13 +112,16 @@ async function tryStage(
   return staged
 }
 
+function isConditional({ request: { expectations, quotas } }: PendingCommit): boolean {
+  return expectations !== undefined || quotas !== undefined
+}
+
 /** The error of a condition that does not hold. */
 async function findRefusal(
   { site, owned, usage }: StageTools,
   places: Places,
   { request: { changes, expectations, quotas } }: PendingCommit,
 ): Promise<StorageError | undefined> {
-  if (expectations === undefined && quotas === undefined) return undefined
   try {
     await checkExpectations(site, places, expectations ?? [])
     const moment = { claim: owned.claim.number, revision: owned.revision }

@@ -42,6 +42,8 @@ export interface StageState {
   readonly largeScopes: Set<ScopeId>
   /** Scopes that were found fit to publish into, by their paths, with their folders as they were found. */
   readonly readyScopes: Map<string, readonly (FileStat | undefined)[]>
+  /** Those of them that the present group has looked at. */
+  readonly checkedScopes: Set<string>
 }
 
 /** What became of a change in staging. */
@@ -161,24 +163,26 @@ async function findExisting(
   change: Change,
   path: string,
 ): Promise<FileStat | undefined> {
-  await checkScope(site, state, change.scope)
+  const folder = site.layout.scopePath(change.scope)
+  if (!state.checkedScopes.has(folder)) await checkScope(site, state, change.scope, folder)
   const found = await site.disk.stat(path)
   if (found?.kind !== 'folder') return found?.kind === 'file' ? found : undefined
   const message = `There is a folder at ${path}, where the value of ${JSON.stringify(change.key)} belongs; move it away.`
   throw new StorageError('IO_ERROR', message, { store: site.layout.root, ...change, outcome: 'none' })
 }
 
-/** A scope's folders are those that were found fit; looked at for each change, since anybody may put a link there. */
-async function checkScope(site: Site, state: StageState, scope: ScopeId): Promise<void> {
+/** A scope's folders are those that were found fit; looked at by each group, since anybody may put a link there. */
+async function checkScope(site: Site, state: StageState, scope: ScopeId, path: string): Promise<void> {
   const folders = site.layout.scopeFolders(scope)
-  const path = folders.at(-1) as string
   const ready = state.readyScopes.get(path) ?? []
   let fit = 0
   while (fit < ready.length && isSameFolder(ready[fit], await site.disk.stat(folders[fit] as string)))
     fit += 1
-  if (fit === folders.length) return
-  await prepareScope(site, scope, path)
-  state.readyScopes.set(path, await Promise.all(folders.map((folder) => site.disk.stat(folder))))
+  if (fit < folders.length) {
+    await prepareScope(site, scope, path)
+    state.readyScopes.set(path, await Promise.all(folders.map((folder) => site.disk.stat(folder))))
+  }
+  state.checkedScopes.add(path)
 }
 
 function isSameFolder(left: FileStat | undefined, right: FileStat | undefined): boolean {

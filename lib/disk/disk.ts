@@ -28,6 +28,18 @@ export interface FileStat {
   readonly mode: number
   /** When it was made, nanoseconds since 1970, where the filesystem tells: an inode's number alone is used again. */
   readonly bornAt?: bigint
+  /** When anything of it was changed last, its name or bytes or times, by the system's clock; where the filesystem tells. */
+  readonly changedAt?: bigint
+}
+
+/** What is known of a file, in numbers that are quick to compare. */
+export interface FileStamp {
+  readonly inode: number
+  readonly device: number
+  readonly size: number
+  /** Milliseconds since 1970, with a fraction. */
+  readonly timeMs: number
+  readonly changedAtMs: number
 }
 
 /** How to create a file. */
@@ -85,6 +97,18 @@ export function identifyFile({ device, inode }: Pick<FileStat, 'device' | 'inode
   return `${device}-${inode}`
 }
 
+/** The stamp of a file; undefined where the filesystem does not tell when it was changed last. */
+export function stampFile({ inode, device, size, time, changedAt }: FileStat): FileStamp | undefined {
+  if (changedAt === undefined) return undefined
+  const place = { inode: Number(inode), device: Number(device), size }
+  return { ...place, timeMs: toMs(time), changedAtMs: toMs(changedAt) }
+}
+
+/** Rounded as node:fs does it. */
+function toMs(ns: bigint): number {
+  return Number(ns / 1_000_000_000n) * 1000 + Number(ns % 1_000_000_000n) / 1_000_000
+}
+
 /** About a dozen operations on files; the one seam to the operating system. */
 export interface Disk {
   /** The bytes of a regular file; undefined if there is none of that name. */
@@ -93,6 +117,8 @@ export interface Disk {
   readFileAndStat(path: string): Awaitable<{ bytes: Uint8Array; stat: FileStat } | undefined>
   /** What is known of a name; undefined if there is none. */
   stat(path: string): Awaitable<FileStat | undefined>
+  /** Whether a name stands for the file that the stamp is of, and nothing of it was changed since. */
+  isUnchanged(path: string, stamp: FileStamp): Awaitable<boolean>
   /** Whether this process may change names in a folder, by its permissions. */
   isWritable(folder: string): Awaitable<boolean>
   /** The names in a folder, in no order; undefined if there is no such folder. */

@@ -4,10 +4,18 @@ import nodeFs from 'node:fs'
 import { WRITE_CHUNK_BYTES } from '../base/limits.js'
 
 /** What the store calls of node:fs; any look-alike that has it will do. What is optional only saves memory. */
-export type FileSystem = RequiredCalls & Partial<Pick<typeof import('node:fs'), 'opendirSync'>>
+export interface FileSystem extends RequiredCalls, Partial<Pick<NodeFileSystem, 'opendirSync'>> {
+  /**
+   * A look-alike may name its session, from its mount to its end: in another one only what was synced is certain.
+   * Default: that of the folder of the same path on this machine.
+   */
+  readonly session?: string | undefined
+}
+
+type NodeFileSystem = typeof import('node:fs')
 
 type RequiredCalls = Pick<
-  typeof import('node:fs'),
+  NodeFileSystem,
   | 'accessSync'
   | 'closeSync'
   | 'constants'

@@ -7,6 +7,7 @@ import {
   type CreateOptions,
   type Disk,
   type FileKind,
+  type FileStamp,
   type FileStat,
   type FolderReader,
   identifyFile,
@@ -80,6 +81,19 @@ export class NodeDisk implements Disk {
       if (isErrorCode(error, 'ENOTDIR')) return undefined // a file stands where a folder of the path was
       throw error
     }
+  }
+
+  /** See `Disk`. */
+  isUnchanged(path: string, stamp: FileStamp): boolean {
+    const stat = this.#fs.lstatSync(path, { throwIfNoEntry: false })
+    return (
+      stat !== undefined &&
+      stat.ino === stamp.inode &&
+      stat.ctimeMs === stamp.changedAtMs &&
+      stat.mtimeMs === stamp.timeMs &&
+      stat.size === stamp.size &&
+      stat.dev === stamp.device
+    )
   }
 
   /** See `Disk`. */
@@ -341,7 +355,10 @@ export class NodeDisk implements Disk {
   }
 }
 
-/** Seconds as a double that becomes the nearest whole microsecond, whether the system call rounds or truncates. */
+/**
+ * Seconds as a double that becomes the nearest whole microsecond, whether the system call rounds or truncates. From Node 24
+ * on it does neither: the file gets the nanoseconds of the double, which stay within the microsecond.
+ */
 function toSeconds(time: bigint): number {
   return (Number((time + 500n) / 1000n) + 0.25) / 1e6
 }
@@ -355,5 +372,6 @@ function describeStat(stat: BigIntStats): FileStat {
     size: Number(stat.size),
     mode: Number(stat.mode) & 0o7777,
     bornAt: stat.birthtimeNs,
+    changedAt: stat.ctimeNs,
   }
 }

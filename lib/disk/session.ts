@@ -4,47 +4,26 @@
  */
 
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
+import { attempt, findMount, type Mount } from './mount.js'
 
 /**
  * A name for the present session of the filesystem that holds a path, 32 hexadecimal digits; empty if the machine's
  * boot is not known. On Linux, ext4, xfs, btrfs and f2fs make a folder in /sys/fs for each mount, whose inode number
- * is never used again; other filesystems have the session of the machine and their device number.
+ * is never used again; other filesystems have the session of the machine and their device number. A filesystem that names
+ * its session itself has that.
  */
-export function describeSession(path: string, boot: string): string {
+export function describeSession(path: string, boot: string, own?: string): string {
+  if (own !== undefined) return hash(own)
   if (boot === '') return ''
   const mount = findMount(path)
   const incarnation = mount && (findIncarnation(mount) ?? mount.device)
-  return createHash('sha256').update(`${boot} ${mount?.type} ${incarnation}`).digest('hex').slice(0, 32)
+  return hash(`${boot} ${mount?.type} ${incarnation}`)
 }
 
-interface Mount {
-  /** Major and minor number, `8:1`. */
-  readonly device: string
-  readonly type: string
-  /** The block device, `/dev/sda1`. */
-  readonly source: string
-}
-
-/** The mount that a path lies on: of those whose mount point it is under, the longest, and of equal ones the last. */
-function findMount(path: string): Mount | undefined {
-  let found: Mount | undefined
-  let length = 0
-  for (const line of attempt(() => readFileSync('/proc/self/mountinfo', 'utf8'))?.split('\n') ?? []) {
-    const [own, other] = line.split(' - ').map((part) => part.split(' '))
-    const point = own?.[4]?.replace(/\\(\d{3})/g, (_, octal) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    )
-    if (point === undefined || point.length < length || !isUnder(path, point)) continue
-    length = point.length
-    found = { device: own?.[2] ?? '', type: other?.[0] ?? '', source: other?.[1] ?? '' }
-  }
-  return found
-}
-
-function isUnder(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`)
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32)
 }
 
 /** The inode number of what the filesystem shows of this mount in /sys/fs. */
@@ -62,13 +41,4 @@ function findIncarnation({ device, type, source }: Mount): string | undefined {
 
 function readInode(path: string): string | undefined {
   return attempt(() => String(statSync(path, { bigint: true }).ino))
-}
-
-/** What cannot be looked up is not known; nothing else depends on it. */
-function attempt<T>(look: () => T): T | undefined {
-  try {
-    return look()
-  } catch {
-    return undefined
-  }
 }

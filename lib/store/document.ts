@@ -1,7 +1,9 @@
 /** A document: one key as an object with defaults; see `Scope.document`. */
 
+import type { StorageError } from '../base/errors.js'
 import type { StandardSchema } from '../base/standard-schema.js'
 import type { Codec, CodecName } from './codec.js'
+import type { WatchOptions } from './watch.js'
 
 /** Every property may be left out, at any depth of plain objects. */
 export type DeepPartial<T> = T extends readonly unknown[] | Date | Uint8Array | ((...given: never) => unknown)
@@ -18,6 +20,28 @@ export interface DocumentOptions<T, D = DeepPartial<T>> {
   readonly defaults?: D | undefined
   /** How the object is stored. Default: `'json'`. */
   readonly codec?: Exclude<CodecName, 'bytes' | 'text'> | Codec<unknown> | undefined
+}
+
+/** How to watch a document. */
+export interface DocumentWatchOptions extends Pick<WatchOptions, 'own' | 'persistent' | 'signal'> {
+  /** First gives the object as it is. Default: false. */
+  readonly initial?: boolean | undefined
+  /**
+   * Is told of a file that somebody made invalid, with `VALIDATION_FAILED` or `DECODE_FAILED`; the next object that is
+   * given is valid again. Without it the watcher ends, and `for await` throws the error.
+   */
+  readonly onInvalid?: ((error: StorageError) => void) | undefined
+}
+
+/**
+ * Gives the object of a document, with its defaults, after each change, whoever makes it; of changes that come faster than
+ * they are taken, the last. It ends as `Watcher` does.
+ */
+export interface DocumentWatcher<T> extends AsyncIterableIterator<T, undefined>, AsyncDisposable {
+  /** Resolves when no change is missed any more; rejects if it ended before. */
+  readonly ready: Promise<void>
+  /** Ends it. */
+  close(): Promise<void>
 }
 
 /**
@@ -42,4 +66,6 @@ export interface Document<T> {
   update(change: DeepPartial<T> | ((current: T) => T | undefined | Promise<T | undefined>)): Promise<T>
   /** Goes back to the defaults. Gives whether anything was set. */
   delete(): Promise<boolean>
+  /** Watches the object: see `DocumentWatcher`. Throws `INVALID_OPTION`, `STORE_CLOSED`. */
+  watch(options?: DocumentWatchOptions): DocumentWatcher<T>
 }

@@ -31,15 +31,17 @@ export async function transact<T>(
 ): Promise<T> {
   const { signal } = options
   const limitMs = checkTimeout(options.timeout)
+  let attempt = new Attempt(engine)
   const run = (commit: CommitNow): Promise<Outcome<T>> => {
     signal?.throwIfAborted()
-    return runOnce(engine, body, (request) => commit({ ...request, writer, signal }))
+    attempt = new Attempt(engine)
+    return runOnce(attempt, body, (request) => commit({ ...request, writer, signal }))
   }
   for (let attempts = 1; ; attempts += 1) {
     const outcome =
       attempts <= OPTIMISTIC_ATTEMPTS
         ? await run((request) => engine.commit(request))
-        : await engine.visit(run, { limitMs, signal })
+        : await engine.visit(run, { limitMs, signal }).finally(() => attempt.end()) // it may have been given up
     if (!outcome.isConflict) return outcome.value
     if (attempts > 1) await waitAfter(attempts)
   }
@@ -54,11 +56,10 @@ async function waitAfter(attempts: number): Promise<void> {
 type Outcome<T> = { readonly isConflict: false; readonly value: T } | { readonly isConflict: true }
 
 async function runOnce<T>(
-  engine: Engine,
+  attempt: Attempt,
   body: (attempt: Attempt) => Promise<T>,
   commit: CommitNow,
 ): Promise<Outcome<T>> {
-  const attempt = new Attempt(engine)
   let value: T
   try {
     value = await body(attempt)

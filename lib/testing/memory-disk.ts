@@ -1,12 +1,10 @@
 /**
- * Stores in memory: the same engine over memfs, so that a test sees the same files, errors and versions.
- *
- * What it shows of accidents: a call that fails, and a process that dies, at any moment. What it cannot show: memfs
- * keeps everything that was written, so nothing is ever lost that was not yet synced, as a power cut on a real disk
- * does.
+ * Stores in memory: the same engine over memfs, so that a test sees the same files, errors and versions. What it shows
+ * of accidents: a call that fails, a process that dies, and a power cut, each at any moment.
  */
 
 import { type FileSystem, openStorage, type Storage, type StorageOptions } from '../index.js'
+import { Power, type PowerCutOptions } from './power.js'
 import { type DiskSnapshot, type MemoryFiles, putSnapshot, takeSnapshot } from './snapshot.js'
 import { type FaultOptions, type SystemCall, VolatileFileSystem } from './volatile-fs.js'
 
@@ -31,13 +29,16 @@ export async function createMemoryDisk(): Promise<MemoryDisk> {
 export class MemoryDisk {
   /** The files, as a look-alike of node:fs: what is done here never fails on purpose, like an edit by hand. */
   readonly files: MemoryFiles
-  #process: VolatileFileSystem
+  readonly #power: Power
   readonly #stores = new Set<Storage>()
+  #process: VolatileFileSystem
+  #session = 0
 
   /** For `createMemoryDisk`; another complete look-alike of node:fs in memory will do as well. */
   constructor(files: MemoryFiles) {
     this.files = files
-    this.#process = new VolatileFileSystem(files)
+    this.#power = new Power(files)
+    this.#process = this.#startProcess()
   }
 
   /** The option `fs` of `openStorage`; what `failNext` says holds for calls that come this way. */
@@ -47,12 +48,17 @@ export class MemoryDisk {
 
   /** Opens the store in a folder of this disk; its handles share one engine, as those of one process do. */
   async open({ path = '/data', ...options }: MemoryOptions = {}): Promise<Storage> {
+    // Made as by hand, so it is certain: memfs before 4.65 cannot sync the folder `/`.
+    this.files.mkdirSync(path, { recursive: true, mode: options.folderMode ?? 0o700 })
     const storage = await openStorage(path, { ...options, fs: this.fs })
     this.#stores.add(storage)
     return storage
   }
 
-  /** The next calls of this name fail: `failNext('rename', 'ENOSPC')`. Nothing of them happens. */
+  /**
+   * The next calls of this name fail: `failNext('rename', 'ENOSPC')`. Nothing of them happens. A value is written by `open`,
+   * `write`, `fdatasync` (of the journal) and `rename`. A rename of what is not there does not count.
+   */
   failNext(call: SystemCall, code: string, options: FaultOptions = {}): void {
     this.#process.failNext(call, code, options)
   }
@@ -68,10 +74,21 @@ export class MemoryDisk {
    */
   async crash(): Promise<void> {
     this.#process.cut()
-    this.#process = new VolatileFileSystem(this.files)
+    this.#process = this.#startProcess()
     const closing = [...this.#stores].map((storage) => storage.close())
     this.#stores.clear()
     await Promise.allSettled(closing) // each fails: its disk is gone
+  }
+
+  /**
+   * The power fails: the process dies, and what it had not synced is lost, or only some of it if there is a seed. What was
+   * committed is there when a store is opened again. What was done through `files` stays.
+   */
+  async cutPower(options: PowerCutOptions = {}): Promise<void> {
+    this.#process.cut()
+    this.#power.cut(options)
+    this.#session += 1
+    await this.crash()
   }
 
   /** All files as they are now, in the middle of a commit or not. */
@@ -83,5 +100,10 @@ export class MemoryDisk {
   async restore(snapshot: DiskSnapshot): Promise<void> {
     await this.crash()
     putSnapshot(this.files, snapshot)
+    this.#power.reset()
+  }
+
+  #startProcess(): VolatileFileSystem {
+    return new VolatileFileSystem({ ...this.#power.watch(), session: `memory ${this.#session}` })
   }
 }

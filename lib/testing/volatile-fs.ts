@@ -3,7 +3,7 @@
 import type { FileSystem } from '../index.js'
 
 type CallName = {
-  [N in keyof FileSystem]-?: FileSystem[N] extends ((...args: never[]) => unknown) | undefined ? N : never
+  [N in keyof FileSystem]-?: NonNullable<FileSystem[N]> extends (...args: never[]) => unknown ? N : never
 }[keyof FileSystem]
 
 /** A call of node:fs that the store makes; `rename` means the same as `renameSync`. */
@@ -34,10 +34,12 @@ export class VolatileFileSystem {
   /** What a store is opened with. */
   readonly fs: FileSystem
   readonly #faults: Fault[] = []
+  readonly #base: FileSystem
   #isCut = false
 
   /** Every call goes to `base` unless it is to fail. */
   constructor(base: FileSystem) {
+    this.#base = base
     const wrapped = Object.entries(base).map(([name, value]) => [
       name,
       typeof value === 'function' ? this.#wrap(name, value.bind(base) as Call) : value,
@@ -45,7 +47,10 @@ export class VolatileFileSystem {
     this.fs = Object.fromEntries(wrapped) as FileSystem
   }
 
-  /** The next calls of this name fail with a code, such as `ENOSPC`. Nothing of them happens. */
+  /**
+   * The next calls of this name fail with a code, such as `ENOSPC`. Nothing of them happens. A rename of what is not there,
+   * by which the store finds out whether two folders are on one filesystem, is not counted.
+   */
   failNext(call: SystemCall, code: string, { path = '', times = 1 }: FaultOptions): void {
     this.#faults.push({ call: plainName(call), code, path, left: times })
   }
@@ -63,6 +68,7 @@ export class VolatileFileSystem {
   #wrap(name: string, call: Call): Call {
     const isSync = name.endsWith('Sync') || name === 'watch'
     return (...args) => {
+      if (name === 'open' && (Number(args[1]) & this.#base.constants.O_CREAT) !== 0) return refuse(args)
       const error = this.#nextError(plainName(name), args[0])
       if (error === undefined) return call(...args)
       if (isSync) throw error
@@ -72,15 +78,29 @@ export class VolatileFileSystem {
     }
   }
 
+  #isThere(path: string): boolean {
+    return this.#base.lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  }
+
   #nextError(call: string, target: unknown): Error | undefined {
     if (call === 'close') return undefined // what a process holds is given back, whatever became of it
     if (this.#isCut) return makeError('EIO', call)
     const path = typeof target === 'string' ? target : ''
+    if (call === 'rename' && !this.#isThere(path)) return undefined
     const fault = this.#faults.find((one) => one.left > 0 && one.call === call && path.includes(one.path))
     if (fault === undefined) return undefined
     fault.left -= 1
     return makeError(fault.code, call)
   }
+}
+
+/**
+ * Where making a file takes long, the store has some made ahead in a thread. How long it takes is by chance here, and a
+ * test must not depend on it; so none are made ahead, and every value has the calls for a file of its own.
+ */
+function refuse(args: readonly unknown[]): void {
+  const done = args.at(-1) as Callback
+  setImmediate(() => done(makeError('EAGAIN', 'open')))
 }
 
 function plainName(call: string): string {

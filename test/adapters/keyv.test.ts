@@ -19,18 +19,22 @@ afterAll(() => Promise.all(opened.map((storage) => storage.close())))
 
 const { scope: shared } = await openScope()
 
+/** What the suite, which is for Keyv 5, has otherwise than Keyv 6: that answers for each key. */
+const OTHERWISE_IN_6 = '.deleteMany([keys]) with nonexistent keys resolves to false'
+
 describe.each([
   ['5', Keyv5],
   ['6', Keyv6],
 ] as const)('the suite that Keyv publishes, with Keyv %s', (version, Keyv) => {
-  const runner = { it: test, beforeEach, afterEach }
+  const it = (name: string, body: () => unknown): void => {
+    if (version === '5' || name !== OTHERWISE_IN_6) test(name, body)
+  }
+  const runner = { it, beforeEach, afterEach }
   const store = (): KeyvScope => new KeyvScope(shared)
-  describe('namespaces', () => suite.keyvNamespaceTests(runner, Keyv, store))
-  describe('iterator', () => suite.keyvIteratorTests(runner, Keyv, store))
-  // Keyv 6 answers some calls otherwise than the suite, which is for Keyv 5, has it.
-  if (version === '6') return
   describe('calls', () => suite.keyvApiTests(runner, Keyv, store))
   describe('values', () => suite.keyvValueTests(runner, Keyv, store))
+  describe('namespaces', () => suite.keyvNamespaceTests(runner, Keyv, store))
+  describe('iterator', () => suite.keyvIteratorTests(runner, Keyv, store))
 })
 
 describe.each([

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as unstorage1 from 'unstorage'
 import * as unstorage2 from 'unstorage2'
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type PlainkeepDriver, plainkeepDriver } from '../../lib/adapters/unstorage.js'
 import { openStorage, type Scope, type Storage } from '../../lib/index.js'
 import { createMemoryDisk, type MemoryDisk } from '../../lib/testing/index.js'
@@ -103,6 +103,29 @@ describe.each([
     expect(await storage.getItems(['a', 'b'])).toMatchObject([{ value: 'old' }, { value: null }])
     await storage.setItems(items)
     expect(await storage.getItems(['a', 'c'])).toMatchObject([{ value: 'new a' }, { value: 'new c' }])
+  })
+
+  test('changes are told with the keys that were set, whoever makes them, until it is enough', async () => {
+    const storage = createStorage()
+    storage.mount('data', driver)
+    const told: string[] = []
+    const unwatch = await storage.watch((event, key) => told.push(`${event} ${key}`))
+    const say = (...expected: string[]): Promise<void> =>
+      vi.waitFor(() => expect(told.splice(0, expected.length)).toEqual(expected), 10_000)
+    await storage.setItem('data:a:B c', 1)
+    await say('update data:a:B c')
+    await scope.set('a/b', 'unstorage has no name for this')
+    disk.files.writeFileSync(`${scope.path}/by%20hand`, 'x')
+    await say('update data:by hand')
+    await storage.removeItem('data:a:B c')
+    await say('remove data:a:B c')
+    await unwatch()
+    await storage.setItem('data:a', 1)
+    await driver.watch(() => told.push('after dispose'))
+    await driver.dispose()
+    await scope.set('b', '1')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(told).toEqual([])
   })
 
   test('keys of the scope that unstorage has no name for are not listed', async () => {

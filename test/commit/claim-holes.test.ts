@@ -27,20 +27,25 @@ function hold(process: StoreProcess, isMeant: (call: DiskCall) => boolean, isLoo
     release = resolve
   })
   let isHeld = false
+  let act = (): void => undefined
+  const acted = new Promise<void>((resolve) => {
+    act = resolve
+  })
   process.disk.intercept = async (call, perform) => {
-    if (!isHeld && isMeant(call)) {
-      isHeld = true
-      if (isLookedUp) call.pin()
-      reach()
-      await released
-    }
-    return perform()
+    if (isHeld || !isMeant(call)) return perform()
+    isHeld = true
+    if (isLookedUp) call.pin()
+    reach()
+    await released
+    return perform().finally(act)
   }
-  return { reached, release: () => release() }
+  return { reached, acted, release: () => release() }
 }
 
 interface Held {
   readonly reached: Promise<void>
+  /** The call was let go, and done. */
+  readonly acted: Promise<void>
   release(): void
 }
 
@@ -136,7 +141,7 @@ test('a file that lands in a fenced work folder late is removed before the taker
   const later = taker.set('a', 'later')
   await stopped.reached
   held.release()
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  await held.acted
   stopped.release()
   await later
   machine.lockState = () => undefined

@@ -106,6 +106,11 @@ export class MemoryDisk implements Disk {
     return node && describe(node)
   }
 
+  /** It tells of no change times, so nothing is known of what was read before. */
+  isUnchanged(): boolean {
+    return false
+  }
+
   isWritable(): boolean {
     return true
   }

@@ -5,6 +5,7 @@ import type {
   CreateOptions,
   Disk,
   FileKind,
+  FileStamp,
   FileStat,
   FolderReader,
   ReadableFile,
@@ -63,6 +64,10 @@ export class StagedDisk implements Disk {
 
   stat(path: string): Awaitable<FileStat | undefined> {
     return this.#call('stat', [path], (disk, at) => disk.stat(at))
+  }
+
+  isUnchanged(path: string, stamp: FileStamp): Awaitable<boolean> {
+    return this.#call('isUnchanged', [path], (disk, at) => disk.isUnchanged(at, stamp))
   }
 
   isWritable(folder: string): Awaitable<boolean> {

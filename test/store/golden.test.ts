@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import fs, { cpSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,8 +31,8 @@ test.skipIf(host.identity.boot === '')(
     const manifest = readFileSync(join(fixture, 'manifest-of-a-dead-owner.json'), 'utf8')
     const { times, values } = JSON.parse(manifest) as { times: Record<string, string>; values: Values }
     for (const [path, time] of Object.entries(times)) {
-      const seconds = (Number(BigInt(time) / 1000n) + 0.5) / 1e6 // the call cuts it to whole microseconds
-      utimesSync(join(root, path), seconds, seconds)
+      // No double is exact enough for `utimesSync` of Node 24 and later, which does not cut it to microseconds.
+      execFileSync('touch', ['-d', `@${time.slice(0, -9)}.${time.slice(-9)}`, join(root, path)])
       expect(fs.statSync(join(root, path), { bigint: true }).mtimeNs).toBe(BigInt(time))
     }
     const claim = join(root, '.plainkeep/c2')

@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { openStorage, type Storage } from '../../lib/index.js'
 import {
   createMemoryDisk,
@@ -11,6 +11,7 @@ import {
   type MemoryDisk,
 } from '../../lib/testing/index.js'
 import { checkStore } from '../setup/check-store.js'
+import { Random } from '../setup/random.js'
 
 const disks = new WeakMap<Storage, MemoryDisk>()
 const diskOf = (storage: Storage): MemoryDisk => disks.get(storage) as MemoryDisk
@@ -42,6 +43,8 @@ test('a value lies in a file of the disk, and an edit of the file is seen', asyn
 
 test.each([
   ['write', 'ENOSPC', 'DISK_FULL'],
+  ['rename', 'ENOSPC', 'DISK_FULL'],
+  ['futimes', 'EIO', 'IO_ERROR'],
   ['openSync', 'EACCES', 'ACCESS_DENIED'],
 ] as const)(
   'a %s that is made to fail with %s gives %s once, and nothing is written',
@@ -96,6 +99,105 @@ test('a crash loses no commit, stops the old process, and does not hold up the n
   expect(await after.workspace().shared.get('kept', 'text')).toBe('yes')
   await after.close()
   await check(disk)
+})
+
+describe('a power cut', () => {
+  /** Writes to three keys and deletes one now and then; gives what was acknowledged, and what may be there besides. */
+  async function writeUntilCut(
+    disk: MemoryDisk,
+    seed: number,
+  ): Promise<Map<string, Set<string | undefined>>> {
+    const { shared } = (await disk.open()).workspace()
+    const random = new Random(seed)
+    const possible = new Map<string, Set<string | undefined>>()
+    const write = async (key: string, value: string | undefined): Promise<void> => {
+      const values = possible.get(key) ?? new Set([undefined])
+      possible.set(key, values.add(value))
+      await (value === undefined ? shared.delete(key) : shared.set(key, value))
+      for (const one of values) if (one !== value) values.delete(one)
+    }
+    const isLarge = (): boolean => random.chance(0.1)
+    const run = async (key: string): Promise<void> => {
+      for (let index = 0; index < 30; index += 1)
+        await write(key, random.chance(0.2) ? undefined : `${index}`.repeat(isLarge() ? 40_000 : 1))
+    }
+    const writers = ['a', 'b', 'c'].map((key) => run(key).catch((error: unknown) => error))
+    await new Promise((resolve) => setTimeout(resolve, random.below(15)))
+    await disk.cutPower({ seed })
+    await Promise.all(writers)
+    return possible
+  }
+
+  const seeds = Array.from({ length: 12 }, () => Math.floor(Math.random() * 2 ** 32))
+
+  test.each(seeds)(
+    'loses nothing that was acknowledged, and leaves nothing half done: seed %i',
+    async (seed) => {
+      const disk = await createMemoryDisk()
+      for (let round = 0; round < 3; round += 1) {
+        const possible = await writeUntilCut(disk, seed + round)
+        const { shared } = (await disk.open()).workspace()
+        for (const [key, values] of possible) expect(values).toContain(await shared.find(key, 'text'))
+        await shared.clear()
+      }
+      await (await disk.open()).close()
+      await disk.cutPower()
+      await (await disk.open()).close()
+      await check(disk)
+    },
+  )
+
+  test('takes back what was not synced, with the worst luck', async () => {
+    const disk = await createMemoryDisk()
+    const fs = disk.fs
+    fs.mkdirSync('/folder')
+    const make = (path: string): number => {
+      const descriptor = fs.openSync(path, fs.constants.O_CREAT | fs.constants.O_RDWR, 0o600)
+      fs.writeSync(descriptor, Buffer.from('synced'), 0, 6, 0)
+      fs.fdatasyncSync(descriptor)
+      return descriptor
+    }
+    const syncFolder = async (path: string): Promise<void> => {
+      const descriptor = fs.openSync(path, 'r')
+      await new Promise((resolve) => fs.fsync(descriptor, resolve))
+      fs.closeSync(descriptor)
+    }
+    const descriptor = make('/folder/grown')
+    for (const name of ['moved', 'gone', 'replaced', 'replacing']) fs.closeSync(make(`/folder/${name}`))
+    await Promise.all(['/', '/folder'].map(syncFolder))
+    fs.writeSync(descriptor, Buffer.from(' and more'), 0, 9, 6)
+    fs.renameSync('/folder/moved', '/folder/elsewhere')
+    fs.unlinkSync('/folder/gone')
+    fs.renameSync('/folder/replacing', '/folder/replaced')
+    fs.closeSync(make('/folder/new'))
+    fs.mkdirSync('/more')
+    disk.files.writeFileSync('/folder/by hand', 'kept')
+    await disk.cutPower()
+    expect(disk.files.readdirSync('/')).toEqual(['folder'])
+    const names = disk.files.readdirSync('/folder').sort()
+    expect(names).toEqual(['by hand', 'gone', 'grown', 'moved', 'replaced', 'replacing'])
+    expect(disk.files.readFileSync('/folder/grown', 'utf8')).toBe('synced')
+    expect(disk.files.readFileSync('/folder/by hand', 'utf8')).toBe('kept')
+  })
+
+  test.each(['fdatasync', 'fsync'] as const)(
+    'shows that a store without %s would lose values',
+    async (call) => {
+      const disk = await createMemoryDisk()
+      const { fs } = disk
+      const lie = (_: number, done: (error: Error | null) => void): void => done(null)
+      Object.assign(fs, { [call]: lie }, call === 'fdatasync' ? { fdatasyncSync: () => undefined } : {})
+      const storage = await disk.open()
+      await storage.workspace().shared.set('key', 'value')
+      if (call === 'fsync') await storage.close()
+      await disk.cutPower()
+      const found = await disk.open().then(
+        (next) => next.workspace().shared.find('key', 'text'),
+        (error: unknown) => error,
+      )
+      expect(found).not.toBe('value')
+    },
+  )
 })
 
 test('a snapshot brings back values, versions and modes, and recovers what was under way', async () => {

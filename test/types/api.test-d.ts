@@ -4,6 +4,7 @@ import { expectTypeOf, test } from 'vitest'
 import {
   type Codec,
   type Document,
+  type DocumentWatcher,
   type Entry,
   objectCodec,
   type PluginContext,
@@ -75,6 +76,7 @@ test('schemas', () => {
 
 test('documents', () => {
   const settings = scope.document('key', { defaults: { port: 80, tls: { on: false } } })
+  expectTypeOf(settings.watch()).toEqualTypeOf<DocumentWatcher<{ port: number; tls: { on: boolean } }>>()
   expectTypeOf(settings.get()).resolves.toEqualTypeOf<{ port: number; tls: { on: boolean } }>()
   expectTypeOf(settings.update({ tls: {} })).resolves.toEqualTypeOf<{ port: number; tls: { on: boolean } }>()
 })

@@ -8,6 +8,7 @@ import {
   type Scope,
   StorageError,
 } from '../../lib/index.js'
+import { createMemoryDisk } from '../../lib/testing/index.js'
 import { openMemoryScope } from '../setup/memory-scope.js'
 
 let scope: Scope
@@ -76,6 +77,49 @@ test('a step runs again on data that changes while it runs, and never on half of
   }
   expect(await run({ 2: double })).toBe(2)
   expect([runs, await scope.get('count', 'text')]).toEqual([2, '20'])
+})
+
+test('whenever the power fails, one version is there or the next, whole, and the rest is done later', async () => {
+  const keys = ['a', 'b', 'c']
+  const raise =
+    (to: number): MigrationStep =>
+    async (own) => {
+      for (const key of keys) await own.update(key, (value) => Number(value) * to, { codec: 'json' })
+    }
+  const steps = { 2: raise(2), 3: raise(3) }
+  const expected = new Map([
+    [1, [1, 1, 1]],
+    [2, [2, 2, 2]],
+    [3, [6, 6, 6]],
+  ])
+  const found = new Set<number>()
+  for (let calls = 0; !found.has(3); calls += 1) {
+    const disk = await createMemoryDisk()
+    const before = (await disk.open()).workspace().shared
+    await before.transaction(async (own) => void (await Promise.all(keys.map((key) => own.set(key, '1')))))
+    const { fs } = disk
+    let [left, cut] = [calls, Promise.resolve()]
+    for (const name of ['renameSync', 'fdatasyncSync', 'fdatasync'] as const) {
+      const call = fs[name] as (...args: unknown[]) => void
+      const counting = (...args: unknown[]): void => {
+        if (left === 0) cut = disk.cutPower({ seed: calls })
+        left -= 1
+        call(...args) // fails where the power is off
+      }
+      Object.assign(fs, { [name]: counting })
+    }
+    await migrate(before, { versionKey: 'version', steps }).catch(() => undefined)
+    await cut
+    const after = (await disk.open()).workspace().shared
+    const version = Number((await after.find('version', 'json')) ?? 1)
+    found.add(version)
+    const values = await Promise.all(keys.map((key) => after.get(key, 'json')))
+    expect(values, `after ${calls} calls`).toEqual(expected.get(version))
+    expect(await migrate(after, { versionKey: 'version', steps })).toBe(3)
+    expect(await after.get('c', 'json')).toBe(6)
+    await disk.crash()
+  }
+  expect([...found]).toEqual([1, 2, 3])
 })
 
 describe('a step that fails leaves the version before it', () => {

@@ -143,6 +143,51 @@ export const documentCases: Cases = {
     assert.deepEqual(await documents[0]?.get(), { count: 20 })
   },
 
+  'a watched document gives its object after each change, with its defaults': async ({
+    scope,
+    openAgain,
+  }) => {
+    const other = (await openAgain()).workspace().plugin('acme/weather').storage
+    const invalid: string[] = []
+    const watcher = scope.document('d', { defaults: { port: 80, on: false } }).watch({
+      initial: true,
+      onInvalid: ({ code }) => invalid.push(code),
+    })
+    const next = async (): Promise<unknown> => (await watcher.next()).value
+    assert.deepEqual(await next(), { port: 80, on: false })
+    await scope.set('other', '{}')
+    await scope.set('d', '{"port":81}')
+    assert.deepEqual(await next(), { port: 81, on: false })
+    const waiting = next()
+    await other.set('d', '{"port":')
+    for (const limit = Date.now() + 10_000; invalid.length === 0 && Date.now() < limit; )
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    assert.deepEqual(invalid, ['DECODE_FAILED'])
+    await other.set('d', '{"on":true}')
+    assert.deepEqual(await waiting, { port: 80, on: true })
+    await scope.delete('d')
+    assert.deepEqual(await next(), { port: 80, on: false })
+    await watcher.close()
+    assert.equal((await watcher.next()).done, true)
+  },
+
+  'a watched document that becomes invalid ends its loop with the error': async ({ scope }) => {
+    const document = scope.document('d', { defaults: { port: 80 } })
+    const watcher = document.watch()
+    await watcher.ready
+    const given: unknown[] = []
+    const loop = (async () => {
+      for await (const value of watcher) {
+        given.push(value)
+        await scope.set('d', '[]')
+      }
+    })()
+    await document.set({ port: 81 })
+    await rejectsWith('DECODE_FAILED', () => loop, { key: 'd' })
+    assert.deepEqual(given, [{ port: 81 }])
+    assert.equal((await watcher.next()).done, true)
+  },
+
   'a name like __proto__ in a file reaches no prototype': async ({ scope }) => {
     await scope.set('settings', '{"__proto__":{"polluted":true},"tls":{"__proto__":{"polluted":true}}}')
     const settings = scope.document('settings', { defaults: DEFAULTS })

@@ -64,6 +64,11 @@ export const quotaCases: Cases = {
       storage.workspace().plugin('narrow', { limits: { keysPerScope } })
     await plugin(1).storage.set('a', '')
     await rejectsWith('QUOTA_EXCEEDED', () => plugin(1).storage.set('b', ''))
+    const byHost = storage.transaction(async (transaction) => {
+      await transaction.scope(plugin(1).storage).set('b', '')
+    })
+    await rejectsWith('QUOTA_EXCEEDED', () => byHost)
+    await rejectsWith('QUOTA_EXCEEDED', () => plugin(1).storage.update('b', () => ''))
     await plugin(2).storage.set('b', '')
     await plugin(9).storage.set('c', '')
     await rejectsWith('QUOTA_EXCEEDED', () => plugin(9).storage.set('d', ''))

@@ -155,35 +155,51 @@ export const transactionCases: Cases = {
   'a body that takes too long with the store to itself is given up': async ({ scope }) => {
     await scope.set('count', '0')
     let runs = 0
+    let kept: TransactionScope | undefined
     const stuck = scope.transaction(
       async (own) => {
         runs += 1
         await own.get('count')
+        kept = own
         if (runs < 4) await scope.set('count', `${runs}`)
         else await new Promise((resolve) => setTimeout(resolve, 400))
-        own.set('count', 'stuck')
+        await own.set('count', 'stuck')
       },
       { timeout: 50 },
     )
     const error = await rejectsWith('LOCK_TIMEOUT', () => stuck)
     assert.equal(error.outcome, 'none')
+    await rejectsWith('TRANSACTION_ENDED', () => (kept as TransactionScope).get('count'))
     await scope.set('count', 'free')
     await new Promise((resolve) => setTimeout(resolve, 500))
     equalBytes(await scope.get('count'), 'free')
   },
 
   'a transaction that has ended is of no use': async ({ scope, context, storage }) => {
-    let kept: TransactionScope | undefined
-    await scope.transaction(async (own) => {
-      kept = own
+    const kept: TransactionScope[] = []
+    await scope.set('key', 'value')
+    await scope.transaction(async (own) => void kept.push(own))
+    await context.transaction(async (scopes) => void kept.push(scopes.storage, scopes.workspace))
+    await storage.transaction(async (transaction) => void kept.push(transaction.scope(scope)))
+    const failing = scope.transaction(async (own) => {
+      kept.push(own)
+      throw new Error('no')
     })
-    const own = kept as TransactionScope
-    await rejectsWith('TRANSACTION_ENDED', () => own.get('key'))
-    await rejectsWith('TRANSACTION_ENDED', () => own.set('key', 'value'))
-    await rejectsWith('TRANSACTION_ENDED', () => own.delete('key'))
-    await rejectsWith('TRANSACTION_ENDED', () => own.keys())
-    await rejectsWith('TRANSACTION_ENDED', () => own.clear())
-    assert.deepEqual(await context.getPluginStorageKeys(), [])
+    await rejectionOf(() => failing)
+    for (const own of kept) {
+      await rejectsWith('TRANSACTION_ENDED', () => own.get('key'))
+      await rejectsWith('TRANSACTION_ENDED', () => own.find('key'))
+      await rejectsWith('TRANSACTION_ENDED', () => own.has('key'))
+      await rejectsWith('TRANSACTION_ENDED', () => own.set('key', 'late'))
+      await rejectsWith('TRANSACTION_ENDED', () => own.update('key', () => 'late'))
+      await rejectsWith('TRANSACTION_ENDED', () => own.delete('key'))
+      await rejectsWith('TRANSACTION_ENDED', () => own.keys())
+      await rejectsWith('TRANSACTION_ENDED', () => own.entries().next())
+      const error = await rejectsWith('TRANSACTION_ENDED', () => own.clear())
+      assert.deepEqual([error.kind, error.outcome], ['state', 'none'])
+    }
+    equalBytes(await scope.get('key'), 'value')
+    assert.deepEqual(await context.getWorkspaceStorageKeys(), [])
     await storage.transaction(async (transaction) => {
       throwsWith('INVALID_OPTION', () => transaction.scope({ store: storage.path } as never))
     })

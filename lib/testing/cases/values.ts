@@ -89,6 +89,7 @@ export const valueCases: Cases = {
       assert.equal((await scope.entry('key'))?.size, 0)
       assert.deepEqual(await scope.keys(), ['key'])
       assert.equal(await scope.delete('key'), true)
+      assert.equal(await scope.delete('key'), false)
     }
   },
 
