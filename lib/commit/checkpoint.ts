@@ -4,7 +4,9 @@
  * K1  The files, and every folder that they were published into, are synced before the mark that says so.
  * K2  The mark is durable before a journal is removed: so journals may vanish, or come back after a power cut, in any
  *     order, and no older commit is ever recovered over a later one.
- * K3  A file whose flush failed is not flushed again: its value is written to a new file from the journal.
+ * K3  A file whose flush failed is not flushed again: that would be believed, and the disk may hold anything. A new file
+ *     with the bytes from the journal takes its place, flushed, or else not flushed yet: then only that one is, by whoever
+ *     makes the next checkpoint, in this process or another one.
  */
 
 import { CHECKPOINT_BYTES, CHECKPOINT_FLUSHES, IDLE_MS, JOURNALS_LIMIT_BYTES } from '../base/limits.js'
@@ -18,6 +20,9 @@ import type { RecordedChange } from './record.js'
 import { lastChanges, readKept } from './recover.js'
 import type { Site } from './site.js'
 import type { StageState } from './stage.js'
+
+/** Closing flushes what failed once more, by new files (K3). */
+const COMPLETE_ATTEMPTS = 2
 
 /** The checkpoints of one process: begun and ended by the owner, run beside its commits. */
 export class Checkpoints {
@@ -37,6 +42,7 @@ export class Checkpoints {
   /** Between two groups: ends a checkpoint that has run, and begins one where the journals are long, or it is quiet. */
   async tend(owned: Ownership, isQuiet: boolean): Promise<void> {
     if (this.#found !== undefined) await this.#end(owned, this.#found)
+    if (this.#found !== undefined) return
     const bytes = owned.journal.bytes + owned.keptBytes
     if (this.#running !== undefined) {
       if (bytes > JOURNALS_LIMIT_BYTES) await this.#running
@@ -51,14 +57,16 @@ export class Checkpoints {
     return owned.revision > owned.synced
   }
 
-  /** Does all there is to do. Rejects where the disk refuses: the journals stay then. */
+  /** Does all there is to do. Rejects where the disk refuses, and refuses again: the journals stay then. */
   async complete(owned: Ownership): Promise<void> {
-    this.#notBeforeMs = 0
-    this.#failure = undefined
-    while (this.isNeeded(owned)) {
+    for (let attempt = 1; this.isNeeded(owned); ) {
+      this.#notBeforeMs = 0
+      this.#failure = undefined
       await this.tend(owned, true)
       await this.#running
-      if (this.#failure !== undefined) throw this.#failure
+      if (this.#failure === undefined) continue
+      if (attempt === COMPLETE_ATTEMPTS) throw this.#failure
+      attempt += 1
     }
   }
 
@@ -83,14 +91,15 @@ export class Checkpoints {
   }
 
   async #end(owned: Ownership, found: SyncedFiles): Promise<void> {
-    this.#found = undefined
-    if (found.revision <= owned.synced) return
     try {
-      await rewriteFailed(this.#site, owned.stage, found.failed)
+      const failure = await replaceFailed(this.#site, owned.stage, found.failed)
+      this.#found = undefined
+      if (failure !== undefined) return this.#postpone(failure)
     } catch (error) {
-      this.#postpone(error)
+      this.#postpone(error) // what failed is remembered until it is replaced (K3)
       return
     }
+    if (found.revision <= owned.synced) return
     const { revision, stage } = owned
     await owned.journal.append({ kind: 'mark', revision, time: stage.lastTime, synced: found.revision })
     await owned.journal.sync()
@@ -145,12 +154,16 @@ async function flushFile(site: Site, path: string): Promise<boolean> {
   }
 }
 
-/** Writes the values of failed files anew, where the file still is the one of the commit (K3). For the owner. */
-async function rewriteFailed(
+/**
+ * Puts new files in the place of failed ones, where those still are the ones of the commit (K3). For the owner. Gives why
+ * one of them could not be flushed, if any.
+ */
+async function replaceFailed(
   site: Site,
   stage: StageState,
   failed: readonly RecordedChange[],
-): Promise<void> {
+): Promise<unknown> {
+  let failure: unknown
   for (const change of failed) {
     const present = await site.disk.stat(site.layout.keyPath(change.scope, change.key))
     if (change.kind !== 'set' || present?.time !== change.time) continue
@@ -158,12 +171,18 @@ async function rewriteFailed(
     if (bytes === undefined) continue // synced when it was staged
     stage.lastStaged += 1
     const path = `${stage.folder}/${stagedName(stage.lastStaged)}`
-    const { mode } = present
-    await site.disk.createFile(path, bytes, { mode, exactMode: true, time: change.time, sync: true })
+    const options = { mode: present.mode, exactMode: true, time: change.time }
+    try {
+      await site.disk.createFile(path, bytes, { ...options, sync: true })
+    } catch (error) {
+      failure ??= error
+      await site.disk.createFile(path, bytes, options)
+    }
     await publishChange(site, stage.folder, {
       ...change,
       value: { ...change.value, staged: stage.lastStaged },
     })
   }
   await syncScopeFolders(site, new Set(failed.map((change) => change.scope)))
+  return failure
 }

@@ -4,7 +4,8 @@
  * R1  In the session of the filesystem that wrote the journal what was published is in place: only a change whose
  *     staged file is still there is published now. Whatever else is at a key was put there later, by hand.
  * R2  In a later session anything that was not synced may be missing. Of each key's last change: the recorded file is
- *     there, or a later one is, or it is written anew from the journal. It is synced, and its folder.
+ *     there, or a later one is, or it is written anew from the journal. It is synced, and its folder. If that fails, a
+ *     new file takes its place, not synced yet: whoever recovers next may flush that one, and no other (K3).
  * R3  Before the first rename of R1 the journal's records are made durable in a new file, under the kept name: the
  *     owner may have died before its flush, or its flush may have failed, and half of a commit must not be all that
  *     survives.
@@ -238,11 +239,40 @@ async function rewriteValue(site: Site, { folder, path, change, value, lastStage
   const found = await site.disk.readFileAndStat(path)
   const present = found?.stat ?? (await site.disk.stat(path))
   if (found !== undefined && found.stat.time === change.time && isRecorded(value, found.bytes)) {
-    await site.disk.syncFile(path)
+    await syncRecorded(site, { folder, path, change, value, lastStaged })
   } else if (present === undefined || (present.kind === 'file' && present.time <= change.time)) {
-    const staged = await restage(site, folder, change, lastStaged, present?.mode)
+    const staged = await restage(site, folder, change, {
+      number: lastStaged,
+      mode: present?.mode,
+      sync: true,
+    })
     if (staged !== undefined) await publishChange(site, folder, staged)
   }
+}
+
+/** Syncs the file that is there, or puts a new one in its place: synced, or else not, and then rejects. */
+async function syncRecorded(site: Site, { folder, path, change, lastStaged }: Rewrite): Promise<void> {
+  try {
+    await site.disk.syncFile(path)
+  } catch {
+    const mode = (await site.disk.stat(path))?.mode
+    let failure: unknown
+    const restageAs = (sync: boolean): Promise<RecordedChange | undefined> =>
+      restage(site, folder, change, { number: lastStaged, mode, sync })
+    const staged = await restageAs(true).catch((error: unknown) => {
+      failure = error
+      return restageAs(false)
+    })
+    if (staged !== undefined) await publishChange(site, folder, staged)
+    if (failure !== undefined) throw failure
+  }
+}
+
+/** How a value is staged anew. */
+interface Restaging {
+  readonly number: number
+  readonly mode: number | undefined
+  readonly sync: boolean
 }
 
 /** A staged file with the value, synced: the large one that is still there, or a new one from the journal's bytes. */
@@ -250,8 +280,7 @@ async function restage(
   site: Site,
   folder: string,
   change: NumberedChange & { kind: 'set' },
-  number: number,
-  mode = site.fileMode,
+  { number, mode = site.fileMode, sync }: Restaging,
 ): Promise<RecordedChange | undefined> {
   const { value, time } = change
   if (value.bytes === undefined) {
@@ -259,7 +288,7 @@ async function restage(
     return bytes !== undefined && isRecorded(value, bytes) ? change : undefined
   }
   const path = `${folder}/${stagedName(number)}`
-  await createAnew(site, path, value.bytes, { mode, exactMode: mode !== site.fileMode, time, sync: true })
+  await createAnew(site, path, value.bytes, { mode, exactMode: mode !== site.fileMode, time, sync })
   return { ...change, value: { ...value, staged: number } }
 }
 

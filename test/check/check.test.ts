@@ -5,6 +5,7 @@ import fs, {
   chmodSync,
   mkdirSync,
   mkdtempSync,
+  type OpenDirOptions,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -494,6 +495,32 @@ test('a long check says how far it has come, lets others have their turn, and ca
   const checking = checkStorage(root, { signal: aborting.signal, onProgress: () => aborting.abort(reason) })
   await expect(checking).rejects.toBe(reason)
   await expect(checkStorage(root, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+})
+
+test('the names in a scope are never held all at once', async () => {
+  for (let index = 0; index < 2000; index += 1)
+    writeFileSync(at(`${SCOPE}/key-${index}`), '', { mode: 0o600 })
+  let [held, most] = [0, 0]
+  const opendirSync = (path: string, options: OpenDirOptions): object => {
+    const folder = fs.opendirSync(path, options)
+    const readSync = (): unknown => {
+      held += 1
+      most = Math.max(most, held)
+      return folder.readSync()
+    }
+    return { readSync, closeSync: () => folder.closeSync() }
+  }
+  const lstatSync = (path: string, options: never): unknown => {
+    if (path.includes('/key-')) held = 0 // from here on they are looked at, and let go
+    return fs.lstatSync(path, options)
+  }
+  const readdirSync = (path: string, options: never): unknown => {
+    if (path.startsWith(at('default'))) throw new Error('all names at once')
+    return fs.readdirSync(path, options)
+  }
+  const streaming = { ...fs, opendirSync, lstatSync, readdirSync } as unknown as FileSystem
+  expect(await checkStorage(root, { fs: streaming })).toMatchObject({ findings: [], keys: 2002 })
+  expect(most).toBeLessThan(600)
 })
 
 test('a filesystem in memory, and one that cannot give names one by one, are checked alike', async () => {

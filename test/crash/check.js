@@ -189,11 +189,14 @@ function compareTwice(before, after) {
   }
 }
 
-/** The store itself must say that all is well, and once somebody has written to it, that nothing is left of the dead. */
+/**
+ * The store itself must say that all is well, and once somebody has written to it, that nothing is left of the dead; on a
+ * read-only disk that stays.
+ */
 async function checkSound(storage, hasWritten) {
   const { findings } = await storage.check()
   for (const { kind, path, message, isHarmless } of findings)
-    if (!isHarmless || (hasWritten && kind === 'leftover'))
+    if (kind === 'leftover' || kind === 'unrecovered' ? hasWritten : !isHarmless)
       violations.push(`UNSOUND ${kind} ${path}: ${message}`)
 }
 

@@ -30,14 +30,14 @@ interface Held {
 }
 
 /** What the store should hold. */
-export interface Model {
+interface Model {
   readonly scopes: readonly Map<string, Held>[]
   /** Every version that was ever given. */
   readonly versions: Set<string>
 }
 
 /** The store itself. */
-export interface Real {
+interface Real {
   readonly fs: EditableFs
   readonly root: string
   /** The filesystem of each handle: handles of one share an engine, others are like other processes. */
