@@ -131,3 +131,18 @@ export const FEED_WINDOW_BYTES: number = 16 * 1024
 
 /** A watcher that is iterated keeps so many changes before it keeps only the last one of each key. */
 export const WATCH_QUEUE_CHANGES = 10_000
+
+/** Larger values are read and archived in pieces of this size, so that other work gets its turn. */
+export const READ_PIECE_BYTES: number = 64 * 1024
+
+/** An archive is written in pieces of this size. */
+export const ARCHIVE_PIECE_BYTES: number = 1024 * 1024
+
+/** A snapshot whose maker cannot be known to live is removed when nothing was done in its folder for so long. */
+export const SNAPSHOT_STALE_MS: number = 60 * 60 * 1000
+
+/** A value that is being edited in place is read again so often before a backup gives up. */
+export const EDITED_READS = 100
+
+/** A snapshot that another process took the store from is completed again so often. */
+export const SNAPSHOT_ROUNDS = 5

@@ -58,6 +58,8 @@ export interface ControlNames {
   readonly released: ReadonlySet<number>
   readonly work: readonly (ControlName & { kind: 'work' })[]
   readonly kept: readonly (ControlName & { kind: 'kept' })[]
+  /** The names of the folders of snapshots. */
+  readonly snapshots: readonly string[]
 }
 
 /** The work folders that this process uses now: a claim of this process on any other folder is a dead one. */
@@ -72,9 +74,10 @@ export async function readControlNames(site: Site): Promise<ControlNames> {
   const kept = names
     .filter((name) => name.kind === 'kept')
     .sort((left, right) => left.revision - right.revision)
+  const snapshots = names.flatMap((name) => (name.kind === 'snapshot' ? [name.name] : []))
   const top = Math.max(0, ...claims, ...released)
   const next = Math.max(top, ...work.map(({ fencedBy }) => fencedBy ?? 0)) + 1
-  return { top, next, claims, released, work, kept }
+  return { top, next, claims, released, work, kept, snapshots }
 }
 
 /** What `c<N>` holds; undefined if it is not there. */
@@ -120,8 +123,8 @@ export async function isAbandoned(site: Site): Promise<boolean> {
   return false
 }
 
-/** Whether a process that made a work folder is known to be gone. */
-function isDead(site: Site, folder: string, owner: ProcessIdentity): boolean {
+/** Whether a process that made a work folder, or one of a snapshot, is known to be gone. */
+export function isDead(site: Site, folder: string, owner: ProcessIdentity): boolean {
   const self = site.host.identity
   const isSelf =
     owner.pid === self.pid &&
@@ -134,10 +137,12 @@ function isDead(site: Site, folder: string, owner: ProcessIdentity): boolean {
 
 /**
  * Makes a work folder with a record of it, synced; other processes see that one waits. Undefined if an owner swept it
- * before the record was there.
+ * before the record was there. Under another name it is a folder with a record of its maker, and nobody waits.
  */
-export async function makeWorkFolder(site: Site): Promise<{ folder: string; path: string } | undefined> {
-  const folder = workName(site.host.randomName())
+export async function makeWorkFolder(
+  site: Site,
+  folder: string = workName(site.host.randomName()),
+): Promise<{ folder: string; path: string } | undefined> {
   const path = site.layout.controlPath(folder)
   usedFolders.add(folder)
   const record: ClaimRecord = { folder, owner: site.host.identity }
@@ -301,9 +306,14 @@ async function findUnclaimed(site: Site, claim: Claim): Promise<WorkName[]> {
 
 async function isWaiting(site: Site, work: WorkName): Promise<boolean> {
   if (work.fencedBy !== undefined) return false
-  const bytes = await site.disk.readFile(`${site.layout.controlPath(work.name)}/${RECORD_NAME}`)
-  const owner = bytes && parseClaimRecord(bytes)?.owner
+  const owner = await readMaker(site, work.name)
   return owner !== undefined && !isDead(site, work.folder, owner)
+}
+
+/** Who made a folder with a record; undefined if there is none that can be read. */
+export async function readMaker(site: Site, name: string): Promise<ProcessIdentity | undefined> {
+  const bytes = await site.disk.readFile(`${site.layout.controlPath(name)}/${RECORD_NAME}`)
+  return bytes && parseClaimRecord(bytes)?.owner
 }
 
 /** Waits until a fenced claim is settled; `goOn` sleeps between two looks, and ends the wait with false. */

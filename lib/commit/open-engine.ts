@@ -12,6 +12,7 @@ import { PlainEngine } from './plain-engine.js'
 import { prepareStore } from './prepare.js'
 import { hasLostJournals } from './recover.js'
 import type { Site } from './site.js'
+import { sweepSnapshots } from './snapshot.js'
 
 /** A store's place, and how to commit there. */
 export interface EngineParts {
@@ -73,6 +74,7 @@ async function share({ site, lock, lockTimeoutMs, following }: EngineParts): Pro
   await prepareStore(site)
   const committer = new Committer(site, lock, lockTimeoutMs)
   await recoverIfNeeded(site, committer)
+  await sweepSnapshots(site)
   const ownerWatch = setInterval(() => watchOwner(site, committer), WATCH_OWNER_MS)
   ownerWatch.unref()
   if (committers.size === 0) process.on('exit', releaseAll)

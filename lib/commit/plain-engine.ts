@@ -13,6 +13,8 @@ import type {
   EntryBytes,
   Following,
   FollowRequest,
+  Snapshot,
+  SnapshotRequest,
   ValueStat,
   VisitOptions,
 } from './engine.js'
@@ -20,6 +22,7 @@ import type { Follower } from './follow.js'
 import { listFolders, listKeys } from './list.js'
 import { readEntry, readUnpublished, readValue, statValue } from './read.js'
 import type { Site } from './site.js'
+import { takeSnapshot } from './snapshot.js'
 
 /** One holder's use of a store; several in a process share its committer. */
 export class PlainEngine implements Engine {
@@ -106,6 +109,15 @@ export class PlainEngine implements Engine {
     return this.#track(this.#committer.visit(body, options))
   }
 
+  /** See `Engine`. Closing waits until it is closed. */
+  async snapshot(request: SnapshotRequest): Promise<Snapshot> {
+    this.#checkOpen()
+    let end = (): void => undefined
+    void this.#track(new Promise<void>((resolve) => (end = resolve)))
+    const taking = takeSnapshot(this.#site, this.#committer, request, end)
+    return this.#describing(taking, 'take a snapshot of the store', request)
+  }
+
   /** See `Engine`. */
   follow(request: FollowRequest): Following {
     this.#checkOpen()
@@ -160,7 +172,7 @@ export class PlainEngine implements Engine {
   async #describing<T>(
     listing: Promise<T>,
     action: string,
-    place: { readonly scope?: ScopeId; readonly signal?: AbortSignal | undefined } = {},
+    place: { readonly scope?: ScopeId | undefined; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<T> {
     try {
       return await listing
