@@ -43,6 +43,12 @@ export {
   type WatchOptions,
 } from './store/watch.js'
 
+// Backups
+export { type BackupDescription, type RestoreOptions, restore, verifyBackup } from './restore.js'
+export type { BackupOptions, BackupProgress, BackupReport } from './store/backup.js'
+export type { RestoreReport } from './store/restore.js'
+export type { RestoreProgress, VerifyOptions } from './store/verify.js'
+
 // What bytes mean
 export type { Codec, CodecLike, CodecName, Decoded, Encodable, SchemaCodec } from './store/codec.js'
 export type { TypedScope, TypedSetOptions } from './store/typed-scope.js'

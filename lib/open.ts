@@ -3,6 +3,7 @@
 import { diskError, StorageError } from './base/errors.js'
 import { LOCK_TIMEOUT_MS, POLL_FOLDERS_MS, QUIET_MS, SMALL_VALUE_BYTES, VALUE_BYTES } from './base/limits.js'
 import { type EngineParts, openEngine } from './commit/open-engine.js'
+import { type ArchiveFiles, makeArchiveFiles } from './disk/archive-files.js'
 import { type FileSystem, nodeFileSystem } from './disk/file-system.js'
 import { host } from './disk/host.js'
 import { Layout } from './disk/layout.js'
@@ -60,7 +61,13 @@ export async function openStorage(path: string, options: StorageOptions = {}): P
     engine,
     values: valueLayer,
     limits: { ...options.limits, valueBytes: options.limits?.valueBytes ?? VALUE_BYTES },
+    archives: openArchiveFiles(fs),
   })
+}
+
+/** Archives on a filesystem, of stores or for them. */
+export function openArchiveFiles(fs: FileSystem): ArchiveFiles {
+  return makeArchiveFiles(fs, new NodeDisk(fs, SMALL_VALUE_BYTES))
 }
 
 function makeParts(fs: FileSystem, root: string, options: StorageOptions): EngineParts {

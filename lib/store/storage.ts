@@ -1,6 +1,7 @@
 /** A store: one root folder and everything under it. */
 
-import type { StoreParts } from './parts.js'
+import { type BackupOptions, type BackupReport, writeBackup } from './backup.js'
+import { keepStoreParts, type StoreParts } from './parts.js'
 import { sortByCodePoint } from './read.js'
 import { type TransactionOptions, transact } from './transact.js'
 import { Transaction } from './transaction.js'
@@ -17,6 +18,7 @@ export class Storage implements AsyncDisposable {
   constructor(parts: StoreParts) {
     this.path = parts.engine.root
     this.#parts = parts
+    keepStoreParts(this, parts)
   }
 
   /** A workspace by its name. Throws `INVALID_KEY` or `KEY_TOO_LONG` for a name that cannot be one. */
@@ -41,6 +43,20 @@ export class Storage implements AsyncDisposable {
    */
   watch(options?: WatchOptions): Watcher {
     return new Watcher({ engine: this.#parts.engine }, options)
+  }
+
+  /**
+   * Writes a tar archive of all values as of one moment, while the store goes on being used, also by other processes.
+   * They are kept from writing only while what has changed since the call is looked up.
+   *
+   * When the promise resolves, the archive is complete at its path and survives a power cut; unpacked it is a store, and
+   * `restore` reads it. When it rejects, what was at the path before is there still. Rejects with `INVALID_OPTION`
+   * for a path in the store's own folder, with `DISK_FULL`, `ACCESS_DENIED` or `IO_ERROR`, with `LOCK_TIMEOUT` or `FENCED`
+   * if others keep the store, and with `CONFLICT` if a file is edited in place again and again meanwhile. `close` waits
+   * for it.
+   */
+  backup(destination: string, options: BackupOptions = {}): Promise<BackupReport> {
+    return writeBackup(this.#parts, destination, options)
   }
 
   /**

@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** What only disk/ may import. */
-const DISK_MODULES = /^((node:)?fs(\/promises)?|proper-lockfile)$/
+const DISK_MODULES = /^((node:)?fs(\/promises)?|proper-lockfile|write-file-atomic)$/
 
 /** Names that say nothing of what a file is about. */
 const VAGUE_WORDS = /^(utils?|common|helpers?|types?|manager|info|data)$/
