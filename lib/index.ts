@@ -49,6 +49,21 @@ export type { BackupOptions, BackupProgress, BackupReport } from './store/backup
 export type { RestoreReport } from './store/restore.js'
 export type { RestoreProgress, VerifyOptions } from './store/verify.js'
 
+// Whether all is well
+export { checkStorage } from './open.js'
+export type {
+  CheckOptions,
+  CheckProgress,
+  CheckReport,
+  Finding,
+  FindingKind,
+  JournalSummary,
+  LeftAlone,
+  Repaired,
+  RepairReport,
+  StoreOwner,
+} from './commit/report.js'
+
 // What bytes mean
 export type { Codec, CodecLike, CodecName, Decoded, Encodable, SchemaCodec } from './store/codec.js'
 export type { TypedScope, TypedSetOptions } from './store/typed-scope.js'

@@ -2,7 +2,10 @@
 
 import { diskError, StorageError } from './base/errors.js'
 import { LOCK_TIMEOUT_MS, POLL_FOLDERS_MS, QUIET_MS, SMALL_VALUE_BYTES, VALUE_BYTES } from './base/limits.js'
+import { inspectStore } from './commit/inspect.js'
 import { type EngineParts, openEngine } from './commit/open-engine.js'
+import type { CheckOptions, CheckReport } from './commit/report.js'
+import type { Site } from './commit/site.js'
 import { type ArchiveFiles, makeArchiveFiles } from './disk/archive-files.js'
 import { type FileSystem, nodeFileSystem } from './disk/file-system.js'
 import { host } from './disk/host.js'
@@ -70,13 +73,40 @@ export function openArchiveFiles(fs: FileSystem): ArchiveFiles {
   return makeArchiveFiles(fs, new NodeDisk(fs, SMALL_VALUE_BYTES))
 }
 
-function makeParts(fs: FileSystem, root: string, options: StorageOptions): EngineParts {
-  const layout = new Layout(root)
+/**
+ * Looks over all that is in the folder of a store, as `Storage.check` does, without opening it: so nothing is made or
+ * recovered, and a store that cannot be opened can be looked at. Of the options `fs`, `fileMode` and `folderMode` count.
+ *
+ * Rejects with `INVALID_OPTION`, and with `IO_ERROR` or `ACCESS_DENIED` where there is no folder or it cannot be read.
+ */
+export async function checkStorage(
+  path: string,
+  { signal, onProgress, ...options }: StorageOptions & CheckOptions = {},
+): Promise<CheckReport> {
+  checkOptions(path, options)
+  const fs = options.fs ?? nodeFileSystem
+  const store = findRoot(fs, path)
+  try {
+    return await inspectStore(makeSite(fs, store, options), { signal, onProgress })
+  } catch (error) {
+    if (signal?.aborted) throw error
+    throw diskError(error, `check the store ${store}`, { store })
+  }
+}
+
+function makeSite(fs: FileSystem, root: string, options: StorageOptions): Site {
   const disk = new NodeDisk(fs, options.syncReadLimit ?? SMALL_VALUE_BYTES)
   const { fileMode = 0o600, folderMode = 0o700 } = options
+  const session = describeSession(root, host.identity.boot)
+  return { disk, layout: new Layout(root), host, session, fileMode, folderMode }
+}
+
+function makeParts(fs: FileSystem, root: string, options: StorageOptions): EngineParts {
+  const site = makeSite(fs, root, options)
+  const { lock } = site.layout
   return {
-    site: { disk, layout, host, session: describeSession(root, host.identity.boot), fileMode, folderMode },
-    lock: createLock(fs, layout.lock, `${layout.lock}-${host.randomName()}`),
+    site,
+    lock: createLock(fs, lock, `${lock}-${host.randomName()}`),
     lockTimeoutMs: options.lockTimeout ?? LOCK_TIMEOUT_MS,
     following: {
       polling: options.watch?.polling ?? false,

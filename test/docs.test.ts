@@ -9,6 +9,7 @@ import { createFsFromVolume, Volume } from 'memfs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { encodeFilename } from '../lib/base/filename.js'
 import { LOCK_TIMEOUT_MS, SMALL_VALUE_BYTES, VALUE_BYTES } from '../lib/base/limits.js'
+import { IS_HARMLESS } from '../lib/commit/finding.js'
 import { parseJournal } from '../lib/commit/journal.js'
 import { decodeHeader, decodeRecord, encodeHeader, encodeRecord } from '../lib/commit/record.js'
 import { type ErrorCode, type FileSystem, openStorage, StorageError } from '../lib/index.js'
@@ -244,6 +245,14 @@ describe('the tables of the API', () => {
       'limits.valueBytes': VALUE_BYTES.toLocaleString('en'),
     })
   })
+})
+
+test('every kind of finding is described, with whether it is harmless', () => {
+  const kinds = rowsOf(sectionOf(api, '## Checking and repairing')).filter(
+    ([, harmless]) => harmless === 'yes' || harmless === 'no',
+  )
+  const described = kinds.map(([kind, harmless]) => [unquote(kind as string), harmless === 'yes'])
+  expect(Object.fromEntries(described)).toEqual(IS_HARMLESS)
 })
 
 test('every stop of the way through the source is where the README says', () => {

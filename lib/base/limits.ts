@@ -146,3 +146,18 @@ export const EDITED_READS = 100
 
 /** A snapshot that another process took the store from is completed again so often. */
 export const SNAPSHOT_ROUNDS = 5
+
+/** The names in a folder are read so many at a time: memory stays the same, however many there are. */
+export const FOLDER_READ_NAMES = 256
+
+/** A report of a check tells of so many findings of each kind; the others are counted. */
+export const FINDINGS_PER_KIND = 1000
+
+/** What a check finds in the store's own folder must be there still after so long: others may be in the middle of a step. */
+export const SECOND_LOOK_MS = 30
+
+/** A work folder whose maker cannot be looked up from here is left behind after so long: nobody waits as long for a turn. */
+export const LEFT_BEHIND_MS: number = 10 * 60 * 1000
+
+/** No file that names a format is longer, in bytes. */
+export const FORMAT_FILE_BYTES = 4096

@@ -43,7 +43,7 @@ export interface Claim {
 }
 
 /** What `c<N>` holds. */
-interface ClaimRecord {
+export interface ClaimRecord {
   readonly folder: string
   readonly owner: ProcessIdentity
 }
@@ -80,8 +80,8 @@ export async function readControlNames(site: Site): Promise<ControlNames> {
   return { top, next, claims, released, work, kept, snapshots }
 }
 
-/** What `c<N>` holds; undefined if it is not there. */
-async function readClaim(site: Site, number: number): Promise<ClaimRecord | undefined> {
+/** What `c<N>` holds; undefined if it is not there. Rejects with `CORRUPT_JOURNAL` if it makes no sense. */
+export async function readClaim(site: Site, number: number): Promise<ClaimRecord | undefined> {
   const bytes = await site.disk.readFile(site.layout.controlPath(claimName(number)))
   if (bytes === undefined) return undefined
   const record = parseClaimRecord(bytes)
@@ -123,8 +123,13 @@ export async function isAbandoned(site: Site): Promise<boolean> {
   return false
 }
 
-/** Whether a process that made a work folder, or one of a snapshot, is known to be gone. */
-export function isDead(site: Site, folder: string, owner: ProcessIdentity): boolean {
+/** Whether a process that made a work folder is known to be gone. */
+function isDead(site: Site, folder: string, owner: ProcessIdentity): boolean {
+  return isAlive(site, folder, owner) === false
+}
+
+/** Whether a process that made a work folder lives, and uses it still; undefined if that cannot be told from here. */
+export function isAlive(site: Site, folder: string, owner: ProcessIdentity): boolean | undefined {
   const self = site.host.identity
   const isSelf =
     owner.pid === self.pid &&
@@ -132,16 +137,23 @@ export function isDead(site: Site, folder: string, owner: ProcessIdentity): bool
     owner.startTime === self.startTime &&
     owner.boot === self.boot &&
     owner.pidNamespace === self.pidNamespace
-  return isSelf ? !usedFolders.has(folder) : site.host.isAlive(owner) === false
+  return isSelf ? usedFolders.has(folder) : site.host.isAlive(owner)
+}
+
+/** Who made a work folder that no claim names; undefined if its record is not there, or makes no sense. */
+export async function readMaker(site: Site, name: string): Promise<ProcessIdentity | undefined> {
+  const bytes = await site.disk.readFile(`${site.layout.controlPath(name)}/${RECORD_NAME}`)
+  return bytes && parseClaimRecord(bytes)?.owner
 }
 
 /**
  * Makes a work folder with a record of it, synced; other processes see that one waits. Undefined if an owner swept it
- * before the record was there. Under another name it is a folder with a record of its maker, and nobody waits.
+ * before the record was there. Under another name it is a folder with a record of its maker, and nobody waits; it need
+ * not be synced then.
  */
 export async function makeWorkFolder(
   site: Site,
-  folder: string = workName(site.host.randomName()),
+  { folder = workName(site.host.randomName()), sync = true } = {},
 ): Promise<{ folder: string; path: string } | undefined> {
   const path = site.layout.controlPath(folder)
   usedFolders.add(folder)
@@ -149,7 +161,7 @@ export async function makeWorkFolder(
   const bytes = Buffer.from(`${JSON.stringify(record)}\n`)
   await site.disk.makeFolder(path, site.folderMode)
   try {
-    await site.disk.createFile(`${path}/${RECORD_NAME}`, bytes, { mode: site.fileMode, sync: true })
+    await site.disk.createFile(`${path}/${RECORD_NAME}`, bytes, { mode: site.fileMode, sync })
     return { folder, path }
   } catch (error) {
     await removeWorkFolder(site, folder)
@@ -246,7 +258,8 @@ export async function emptyAndRemove(site: Site, path: string): Promise<boolean>
   return succeeds(['ENOENT', 'ENOTEMPTY', 'EEXIST'], () => site.disk.removeFolder(path))
 }
 
-async function removeReleased(site: Site, names: ControlNames, below: number): Promise<void> {
+/** Removes the marks of released claims below a number. */
+export async function removeReleased(site: Site, names: ControlNames, below: number): Promise<void> {
   for (const number of names.released) {
     if (number < below)
       await ignoring(['ENOENT'], () => site.disk.unlink(site.layout.controlPath(releasedName(number))))
@@ -260,14 +273,18 @@ export async function isStanding(site: Site, claim: Pick<Claim, 'path'>): Promis
 
 /**
  * Whether another process waits for the store: it has a work folder that no claim names. Removes those whose makers
- * are dead, and what a power cut brought back of fenced ones.
+ * are dead, or that are named as left behind, and what a power cut brought back of fenced ones.
  */
-export async function hasWaiters(site: Site, claim: Claim): Promise<boolean> {
+export async function hasWaiters(
+  site: Site,
+  claim: Claim,
+  leftBehind: ReadonlySet<string> = new Set(),
+): Promise<boolean> {
   const unclaimed = await findUnclaimed(site, claim)
   let isAnySwept = false
   let isAnyWaiting = false
   for (const work of unclaimed) {
-    if (await isWaiting(site, work)) isAnyWaiting = true
+    if (!leftBehind.has(work.name) && (await isWaiting(site, work))) isAnyWaiting = true
     else isAnySwept = (await fenceUnclaimed(site, work, claim.number)) || isAnySwept
   }
   if (isAnySwept) await removeFenced(site, claim)
@@ -306,14 +323,8 @@ async function findUnclaimed(site: Site, claim: Claim): Promise<WorkName[]> {
 
 async function isWaiting(site: Site, work: WorkName): Promise<boolean> {
   if (work.fencedBy !== undefined) return false
-  const owner = await readMaker(site, work.name)
-  return owner !== undefined && !isDead(site, work.folder, owner)
-}
-
-/** Who made a folder with a record; undefined if there is none that can be read. */
-export async function readMaker(site: Site, name: string): Promise<ProcessIdentity | undefined> {
-  const bytes = await site.disk.readFile(`${site.layout.controlPath(name)}/${RECORD_NAME}`)
-  return bytes && parseClaimRecord(bytes)?.owner
+  const maker = await readMaker(site, work.name)
+  return maker !== undefined && !isDead(site, work.folder, maker)
 }
 
 /** Waits until a fenced claim is settled; `goOn` sleeps between two looks, and ends the wait with false. */

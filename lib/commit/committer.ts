@@ -94,7 +94,8 @@ export class Committer {
     signal?.throwIfAborted()
     if (this.#broken !== undefined) throw this.#describeBroken()
     return new Promise<T>((resolve, reject) => {
-      const run = (commit: CommitNow): Promise<void> => runVisit(body, commit, limitMs).then(resolve, reject)
+      const run = (commit: CommitNow, owned: Ownership): Promise<void> =>
+        runVisit((now) => body(now, owned), commit, limitMs).then(resolve, reject)
       this.#queue.addVisit({ sinceMs: this.#now(), run, reject }, signal)
       this.#start()
     })
@@ -209,7 +210,7 @@ export class Committer {
         group.then(({ again }) => again.length > 0 && reject(this.#describeFenced())).catch(() => undefined)
         groups.push(group) // awaited below, where its failure ends the ownership
       })
-    })
+    }, owned)
     return (await isLost()) || !(await isStanding(this.#site, owned.claim))
   }
 

@@ -3,6 +3,7 @@
 import type { Awaitable } from '../base/awaitable.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { FileStat } from '../disk/disk.js'
+import type { CheckOptions, CheckReport, RepairOptions, RepairReport } from './report.js'
 
 /** A value that is read when it is needed, perhaps more than once, so that those of a large commit need no memory. */
 export interface ValueSource {
@@ -245,6 +246,10 @@ export interface Engine {
   snapshot(request: SnapshotRequest): Promise<Snapshot>
   /** Tells of changes as they happen, whoever makes them. */
   follow(request: FollowRequest): Following
+  /** Looks everything over and changes nothing. */
+  check(options?: CheckOptions): Promise<CheckReport>
+  /** Puts right what is safe to put right, and says what and what not. */
+  repair(options: RepairOptions): Promise<RepairReport>
   /** Waits for pending commits, checkpoints, lets the store go. */
   close(): Promise<void>
 }

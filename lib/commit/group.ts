@@ -4,6 +4,7 @@ import { StorageError } from '../base/errors.js'
 import { GROUP_BYTES } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { Change, CommitNow, CommitReceipt, CommitRequest } from './engine.js'
+import type { Ownership } from './own.js'
 import { estimateChangeBytes } from './record.js'
 
 /** A commit that waits, or is under way. */
@@ -24,7 +25,7 @@ export interface PendingCommit {
 /** Something that wants the store to itself for a moment; see visit.ts. */
 export interface PendingVisit {
   readonly sinceMs: number
-  run(commit: CommitNow): Promise<void>
+  run(commit: CommitNow, owned: Ownership): Promise<void>
   reject(error: unknown): void
 }
 

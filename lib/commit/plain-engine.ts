@@ -19,8 +19,11 @@ import type {
   VisitOptions,
 } from './engine.js'
 import type { Follower } from './follow.js'
+import { inspectStore } from './inspect.js'
 import { listFolders, listKeys } from './list.js'
 import { readEntry, readUnpublished, readValue, statValue } from './read.js'
+import { repairStore } from './repair.js'
+import type { CheckOptions, CheckReport, RepairOptions, RepairReport } from './report.js'
 import type { Site } from './site.js'
 import { takeSnapshot } from './snapshot.js'
 
@@ -128,6 +131,19 @@ export class PlainEngine implements Engine {
     }
     this.#followings.add(following)
     return { ...following, close }
+  }
+
+  /** See `Engine`. */
+  check(options?: CheckOptions): Promise<CheckReport> {
+    this.#checkOpen()
+    return this.#track(this.#describing(inspectStore(this.#site, options), 'check the store', options))
+  }
+
+  /** See `Engine`. */
+  repair(options: RepairOptions): Promise<RepairReport> {
+    this.#checkOpen()
+    const repairing = repairStore(this.#site, this.#committer, options)
+    return this.#track(this.#describing(repairing, 'repair the store', options))
   }
 
   /** See `Engine`. */

@@ -141,7 +141,8 @@ export async function readKept(
   return bytes === undefined ? undefined : parseJournal(bytes, path, revision)
 }
 
-function isThisSession(site: Site, contents: JournalContents): boolean {
+/** Whether a journal was written in the present session of the filesystem. */
+export function isThisSession(site: Site, contents: JournalContents): boolean {
   return contents.header.session !== '' && contents.header.session === site.session
 }
 

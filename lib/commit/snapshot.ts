@@ -17,11 +17,11 @@
  */
 
 import { StorageError } from '../base/errors.js'
-import { CLOCK_TICK_MS, SNAPSHOT_ROUNDS, SNAPSHOT_STALE_MS } from '../base/limits.js'
+import { CLOCK_TICK_MS, LOCK_STALE_MS, SNAPSHOT_ROUNDS, SNAPSHOT_STALE_MS } from '../base/limits.js'
 import { describeScope, type ScopeId } from '../base/scope-id.js'
 import type { FileStat } from '../disk/disk.js'
 import { snapshotName } from '../disk/layout.js'
-import { ignoring, isDead, makeWorkFolder, readControlNames, readMaker, removeWorkFolder } from './claim.js'
+import { ignoring, isAlive, makeWorkFolder, readControlNames, readMaker, removeWorkFolder } from './claim.js'
 import type { Committer } from './committer.js'
 import type { Snapshot, SnapshotReader, SnapshotRequest, SnapshotScope, SnapshotValue } from './engine.js'
 import { listFolders, listOwned } from './list.js'
@@ -46,7 +46,7 @@ export async function takeSnapshot(
   const snapshot = new LinkedSnapshot(site, name, folder, onClose)
   try {
     await sweepSnapshots(site)
-    await makeWorkFolder(site, name)
+    await makeWorkFolder(site, { folder: name, sync: false })
     for (const scope of scopes ?? (await listScopes(site))) await snapshot.linkAhead(scope, signal)
     for (let round = 1; ; round += 1) {
       const isWhole = await owner.visit(() => snapshot.complete(owner, scopes, signal), { signal })
@@ -63,7 +63,7 @@ export async function takeSnapshot(
 export async function sweepSnapshots(site: Site): Promise<void> {
   try {
     for (const name of (await readControlNames(site)).snapshots)
-      if (await isLeft(site, name)) await emptySnapshot(site, name)
+      if (await isSnapshotLeft(site, name)) await emptySnapshot(site, name)
   } catch {
     // It takes room, and does no other harm: the next one tries again.
   }
@@ -81,12 +81,15 @@ async function listScopes(site: Site): Promise<ScopeId[]> {
   return scopes
 }
 
-async function isLeft(site: Site, name: string): Promise<boolean> {
+/** Whether nobody uses the folder of a snapshot any more: its maker is gone, or nothing is known of it, and it is old. */
+export async function isSnapshotLeft(site: Site, name: string): Promise<boolean> {
   const maker = await readMaker(site, name)
-  if (maker !== undefined && isDead(site, name, maker)) return true
-  if (maker !== undefined && site.host.isAlive(maker) === true) return false
+  const isMakerAlive = maker && isAlive(site, name, maker)
+  if (isMakerAlive !== undefined) return !isMakerAlive
   const folder = await site.disk.stat(site.layout.controlPath(name))
-  return folder !== undefined && ageMs(site, folder) > SNAPSHOT_STALE_MS
+  return (
+    folder !== undefined && ageMs(site, folder) > (maker === undefined ? LOCK_STALE_MS : SNAPSHOT_STALE_MS)
+  )
 }
 
 async function emptySnapshot(site: Site, name: string): Promise<void> {

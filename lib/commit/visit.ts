@@ -2,16 +2,21 @@
 
 import { StorageError } from '../base/errors.js'
 import type { CommitNow } from './engine.js'
+import type { Ownership } from './own.js'
 
-/** What is done in a visit. */
-export type VisitBody<T> = (commit: CommitNow) => Promise<T>
+/** What is done in a visit; it may use the work folder, and must leave the journal alone. */
+export type VisitBody<T> = (commit: CommitNow, owned: Ownership) => Promise<T>
 
 /**
  * Runs the body of a visit and gives what it gives. One that takes longer than `limitMs` is given up, unless it is
  * committing: it rejects with `LOCK_TIMEOUT`, and what the body does later is refused. When the promise settles no
  * commit of the visit is under way.
  */
-export async function runVisit<T>(body: VisitBody<T>, commit: CommitNow, limitMs: number): Promise<T> {
+export async function runVisit<T>(
+  body: (commit: CommitNow) => Promise<T>,
+  commit: CommitNow,
+  limitMs: number,
+): Promise<T> {
   let committing: Promise<unknown> | undefined
   let isOver = false
   const commitUntilOver: CommitNow = async (request) => {

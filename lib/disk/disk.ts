@@ -12,8 +12,8 @@
 
 import type { Awaitable } from '../base/awaitable.js'
 
-/** What a name stands for. Links, sockets, FIFOs and devices are `other`. */
-export type FileKind = 'file' | 'folder' | 'other'
+/** What a name stands for. Sockets, FIFOs and devices are `other`. */
+export type FileKind = 'file' | 'folder' | 'link' | 'other'
 
 /** What is known of a file or folder. */
 export interface FileStat {
@@ -64,6 +64,22 @@ export interface ReadableFile {
   close(): void
 }
 
+/** A name in a folder. */
+export interface FolderName {
+  readonly name: string
+  readonly kind: FileKind
+  /** Whether the name is UTF-8; another one is shown with U+FFFD in it, and no path leads there. */
+  readonly isText: boolean
+}
+
+/** A folder whose names are being read. */
+export interface FolderReader {
+  /** Some of the names that were not given yet; none after the last. */
+  read(): Awaitable<readonly FolderName[]>
+  /** Ends the use of the folder. */
+  close(): void
+}
+
 /** What tells a file from every other that is there at the same time. */
 export function identifyFile({ device, inode }: Pick<FileStat, 'device' | 'inode'>): string {
   return `${device}-${inode}`
@@ -83,6 +99,11 @@ export interface Disk {
   listNames(folder: string): Awaitable<string[] | undefined>
   /** The names of one kind in a folder. Beside renames it can leave out names on some filesystems. */
   listKind(folder: string, kind: FileKind): Awaitable<string[] | undefined>
+  /**
+   * The names in a folder, some at a time, so that none has too many; undefined if there is no such folder. Beside
+   * renames it can leave out names, or give one twice, on some filesystems.
+   */
+  openFolder(path: string): Awaitable<FolderReader | undefined>
   /** Makes a new file that holds exactly these bytes; `EEXIST` if the name is taken. A failure leaves none. */
   createFile(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<FileStat>
   /**

@@ -3,8 +3,10 @@
 import nodeFs from 'node:fs'
 import { WRITE_CHUNK_BYTES } from '../base/limits.js'
 
-/** What the store calls of node:fs; any look-alike that has it will do. */
-export type FileSystem = Pick<
+/** What the store calls of node:fs; any look-alike that has it will do. What is optional only saves memory. */
+export type FileSystem = RequiredCalls & Partial<Pick<typeof import('node:fs'), 'opendirSync'>>
+
+type RequiredCalls = Pick<
   typeof import('node:fs'),
   | 'accessSync'
   | 'closeSync'

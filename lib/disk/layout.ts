@@ -5,13 +5,21 @@ import { locateError } from '../base/errors.js'
 import { decodeFilename, encodeFilename } from '../base/filename.js'
 import type { ScopeId } from '../base/scope-id.js'
 
-/** The number of the disk format. */
+/** The number of the disk format that this version makes and opens. */
 export const FORMAT = 1
 
-/** The store's own folder, below its root. */
-export const CONTROL = '.plainkeep'
-const SHARED = 'shared'
-const PLUGINS = 'plugins'
+/** The folder of the store's own files, in its root folder. */
+export const CONTROL_NAME = '.plainkeep'
+/** In the store's own folder: the file that names the format. */
+export const FORMAT_NAME = 'format.json'
+/** In the store's own folder, where the store was unpacked from a backup: the backup's manifest. */
+export const MANIFEST_NAME = 'manifest.jsonl'
+/** In the store's own folder: the lockfile, a folder. */
+export const LOCK_NAME = 'lock'
+/** In a workspace: the folder of its shared storage. */
+export const SHARED_NAME = 'shared'
+/** In a workspace: the folder of its plugins. */
+export const PLUGINS_NAME = 'plugins'
 
 /** A name in `.plainkeep`, understood. */
 export type ControlName =
@@ -41,9 +49,9 @@ export class Layout {
   /** The names under an absolute root folder. */
   constructor(root: string) {
     this.root = root
-    this.control = join(root, CONTROL)
-    this.format = join(this.control, 'format.json')
-    this.lock = join(this.control, 'lock')
+    this.control = join(root, CONTROL_NAME)
+    this.format = join(this.control, FORMAT_NAME)
+    this.lock = join(this.control, LOCK_NAME)
   }
 
   /** The folder of a scope. Throws `INVALID_KEY`, `KEY_TOO_LONG`. */
@@ -59,7 +67,7 @@ export class Layout {
       const plugins = this.pluginsPath(scope.workspace)
       folders =
         scope.plugin === undefined
-          ? [workspace, join(workspace, SHARED)]
+          ? [workspace, join(workspace, SHARED_NAME)]
           : [workspace, plugins, join(plugins, encodeFilename(scope.plugin, 'plugin id'))]
       this.#scopeFolders.set(scope, folders)
     }
@@ -82,7 +90,7 @@ export class Layout {
 
   /** The folder of a workspace's plugins. */
   pluginsPath(workspace: string): string {
-    return join(this.workspacePath(workspace), PLUGINS)
+    return join(this.workspacePath(workspace), PLUGINS_NAME)
   }
 
   /** A path in `.plainkeep`. */
@@ -92,9 +100,9 @@ export class Layout {
 }
 
 /** The file that names the format, below the root. */
-export const FORMAT_PATH: string = `${CONTROL}/format.json`
+export const FORMAT_PATH: string = `${CONTROL_NAME}/${FORMAT_NAME}`
 /** The manifest of a backup, in its archive and wherever that is unpacked. */
-export const MANIFEST_PATH: string = `${CONTROL}/manifest.jsonl`
+export const MANIFEST_PATH: string = `${CONTROL_NAME}/${MANIFEST_NAME}`
 
 /** What the file that names the format holds. */
 export function encodeFormat(): string {
@@ -114,8 +122,8 @@ export function parseFormat(bytes: Uint8Array): number | undefined {
 /** The folders of a scope below the root, from the topmost to its own, with `/` between names on every system. */
 export function encodeFolderPaths({ workspace, plugin }: ScopeId): string[] {
   const top = encodeFilename(workspace, 'workspace name')
-  if (plugin === undefined) return [top, `${top}/${SHARED}`]
-  return [top, `${top}/${PLUGINS}`, `${top}/${PLUGINS}/${encodeFilename(plugin, 'plugin id')}`]
+  if (plugin === undefined) return [top, `${top}/${SHARED_NAME}`]
+  return [top, `${top}/${PLUGINS_NAME}`, `${top}/${PLUGINS_NAME}/${encodeFilename(plugin, 'plugin id')}`]
 }
 
 /** The file of a key below the root, with `/` between names on every system. */
@@ -126,10 +134,11 @@ export function encodeValuePath(scope: ScopeId, key: string): string {
 /** The scope and the key of a file below the root; undefined for a path that `encodeValuePath` does not give. */
 export function decodeValuePath(path: string): { readonly scope: ScopeId; readonly key: string } | undefined {
   const [top = '', kind, ...names] = path.split('/')
-  if (names.length !== (kind === SHARED ? 1 : 2) || (kind !== SHARED && kind !== PLUGINS)) return undefined
+  if (names.length !== (kind === SHARED_NAME ? 1 : 2) || (kind !== SHARED_NAME && kind !== PLUGINS_NAME))
+    return undefined
   const [workspace, key] = [decodeName(top), decodeName(names.at(-1) as string)]
-  const plugin = kind === SHARED ? undefined : decodeName(names[0] as string)
-  if (workspace === undefined || key === undefined || (kind === PLUGINS && plugin === undefined))
+  const plugin = kind === SHARED_NAME ? undefined : decodeName(names[0] as string)
+  if (workspace === undefined || key === undefined || (kind === PLUGINS_NAME && plugin === undefined))
     return undefined
   const scope = plugin === undefined ? { workspace } : { workspace, plugin }
   return encodeValuePath(scope, key) === path ? { scope, key } : undefined
@@ -137,11 +146,11 @@ export function decodeValuePath(path: string): { readonly scope: ScopeId; readon
 
 /** Whether a path below the root is that of a scope, or of a folder on the way to one. */
 export function isFolderPath(path: string): boolean {
-  if (path === CONTROL) return true
+  if (path === CONTROL_NAME) return true
   const [top = '', kind, plugin, ...rest] = path.split('/')
   if (rest.length > 0 || decodeName(top) === undefined) return false
-  if (plugin !== undefined) return kind === PLUGINS && decodeName(plugin) !== undefined
-  return kind === undefined || kind === SHARED || kind === PLUGINS
+  if (plugin !== undefined) return kind === PLUGINS_NAME && decodeName(plugin) !== undefined
+  return kind === undefined || kind === SHARED_NAME || kind === PLUGINS_NAME
 }
 
 /** The key, plugin id or workspace name of a filename; undefined for a foreign one. */

@@ -8,6 +8,7 @@ import {
   type Disk,
   type FileKind,
   type FileStat,
+  type FolderReader,
   identifyFile,
   isErrorCode,
   type ReadableFile,
@@ -21,6 +22,7 @@ import {
   writeFully,
   writeFullySync,
 } from './file-system.js'
+import { kindOf, openFolderReader } from './folder-reader.js'
 import { Spares } from './spares.js'
 import { watchNames } from './watch.js'
 
@@ -105,6 +107,11 @@ export class NodeDisk implements Disk {
         else resolve(found.filter((entry) => kindOf(entry) === kind).map((entry) => entry.name))
       })
     })
+  }
+
+  /** See `Disk`. */
+  openFolder(path: string): FolderReader | undefined {
+    return openFolderReader(this.#fs, path)
   }
 
   /** See `Disk`. */
@@ -332,11 +339,6 @@ export class NodeDisk implements Disk {
 /** Seconds as a double that becomes the nearest whole microsecond, whether the system call rounds or truncates. */
 function toSeconds(time: bigint): number {
   return (Number((time + 500n) / 1000n) + 0.25) / 1e6
-}
-
-function kindOf(found: { isFile(): boolean; isDirectory(): boolean }): FileKind {
-  if (found.isFile()) return 'file'
-  return found.isDirectory() ? 'folder' : 'other'
 }
 
 function describeStat(stat: BigIntStats): FileStat {

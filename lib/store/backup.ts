@@ -17,7 +17,7 @@ import { Yielder } from '../commit/site.js'
 import type { GrowingFile } from '../disk/archive-files.js'
 import { host } from '../disk/host.js'
 import {
-  CONTROL,
+  CONTROL_NAME,
   encodeFolderPaths,
   encodeFormat,
   encodeValuePath,
@@ -162,7 +162,7 @@ class Backup {
     })
     const createdAt = new Date()
     const time = BigInt(createdAt.getTime()) * 1_000_000n
-    await archive.write(encodeTarEntry({ path: CONTROL, kind: 'folder', size: 0, mode: 0o700, time }))
+    await archive.write(encodeTarEntry({ path: CONTROL_NAME, kind: 'folder', size: 0, mode: 0o700, time }))
     await writeText(archive, FORMAT_PATH, createdAt, [encodeFormat()])
     const yielder = new Yielder(host)
     for (const scope of sortScopes(this.#snapshot.scopes)) {

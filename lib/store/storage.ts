@@ -1,5 +1,6 @@
 /** A store: one root folder and everything under it. */
 
+import type { CheckOptions, CheckReport, RepairReport } from '../commit/report.js'
 import { type BackupOptions, type BackupReport, writeBackup } from './backup.js'
 import { keepStoreParts, type StoreParts } from './parts.js'
 import { sortByCodePoint } from './read.js'
@@ -57,6 +58,25 @@ export class Storage implements AsyncDisposable {
    */
   backup(destination: string, options: BackupOptions = {}): Promise<BackupReport> {
     return writeBackup(this.#parts, destination, options)
+  }
+
+  /**
+   * Looks over all that is in the store's folder, and changes nothing. Others may write meanwhile: what they are in the
+   * middle of is no finding. Rejects with `ACCESS_DENIED` or `IO_ERROR` where the folder itself cannot be read.
+   */
+  async check(options?: CheckOptions): Promise<CheckReport> {
+    return this.#parts.engine.check(options)
+  }
+
+  /**
+   * Puts right what is safe to put right: recovers what a dead process left, removes what holds no commit, and gives files
+   * that somebody put into a scope under another name the name of their key. Says what it did, what it left and why.
+   * What a person made is neither removed nor changed. Rejects as `check` does; where the store cannot be written,
+   * everything is left.
+   */
+  async repair(options: CheckOptions = {}): Promise<RepairReport> {
+    const { engine, limits } = this.#parts
+    return engine.repair({ ...options, valueBytes: limits.valueBytes })
   }
 
   /**

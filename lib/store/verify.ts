@@ -16,7 +16,7 @@ import { Yielder } from '../commit/site.js'
 import type { ArchiveFiles } from '../disk/archive-files.js'
 import { host } from '../disk/host.js'
 import {
-  CONTROL,
+  CONTROL_NAME,
   decodeValuePath,
   FORMAT,
   FORMAT_PATH,
@@ -146,10 +146,10 @@ class Verification {
   /** The first file says which format the store has. */
   async #checkFormat(): Promise<void> {
     const first = await this.#reader.next()
-    const found = first?.entry.path === CONTROL ? await this.#reader.next() : first
+    const found = first?.entry.path === CONTROL_NAME ? await this.#reader.next() : first
     if (found?.entry.path !== FORMAT_PATH || found.entry.size > MANIFEST_LINE_BYTES)
       throw new Error(`it does not begin with ${FORMAT_PATH}, so it is no backup of plainkeep`)
-    this.#paths.add(FORMAT_PATH).add(CONTROL)
+    this.#paths.add(FORMAT_PATH).add(CONTROL_NAME)
     const format = parseFormat(await this.#reader.readAll(found.start, found.entry.size))
     if (format === FORMAT) return
     const message = `The backup ${this.#path} is of a store of format ${format} and this version of plainkeep knows format ${FORMAT}; use a newer version.`

@@ -40,5 +40,7 @@ export function callsWithoutKey(storage: Storage, context: PluginContext): Calls
     getWorkspaceStorageKeys: () => context.getWorkspaceStorageKeys(),
     'Workspace.plugins': () => storage.workspace().plugins(),
     'Storage.workspaces': () => storage.workspaces(),
+    'Storage.check': () => storage.check(),
+    'Storage.repair': () => storage.repair(),
   }
 }

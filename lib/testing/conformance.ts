@@ -15,6 +15,7 @@
  */
 
 import { abortCases } from './cases/abort.js'
+import { checkingCases } from './cases/checking.js'
 import { closeCases } from './cases/close.js'
 import { codecCases } from './cases/codecs.js'
 import { conditionCases } from './cases/conditions.js'
@@ -55,6 +56,7 @@ const GROUPS: readonly CaseGroup[] = [
   { about: 'transactions', cases: transactionCases },
   { about: 'codecs', cases: codecCases },
   { about: 'documents', cases: documentCases },
+  { about: 'checking', cases: checkingCases },
   { about: 'aborting', cases: abortCases },
   { about: 'closing', cases: closeCases },
 ]

@@ -19,7 +19,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openStorage, restore, type Storage, type StorageOptions, verifyBackup } from '../../lib/index.js'
 import { createMemoryDisk } from '../../lib/testing/index.js'
-import { checkStore, type ReadableFs } from '../setup/check-store.js'
+import { checkStore } from '../setup/check-store.js'
 import { FaultyFileSystem } from '../setup/faulty-fs.js'
 
 const MIB = 1024 * 1024
@@ -216,7 +216,9 @@ test('progress counts keys and bytes up to all of them; what the callback throws
 
 test('an aborted backup rejects with the reason, the older archive stays, and nothing is left', async () => {
   const { shared } = storage.workspace()
-  for (let index = 0; index < 50; index += 1) void shared.set(`key-${index}`, Buffer.alloc(100_000))
+  await Promise.all(
+    Array.from({ length: 50 }, (_, index) => shared.set(`key-${index}`, Buffer.alloc(100_000))),
+  )
   await storage.backup(path)
   const old = readFileSync(path)
   const reason = new Error('enough')
@@ -353,15 +355,17 @@ test('in memory a backup is written to and read from the same disk', async () =>
   expect(disk.files.readdirSync('/')).toEqual(['backup.tar', 'data'])
   await restore('/backup.tar', { into: memory })
   await memory.close()
-  await checkStore('/data', disk.files as unknown as ReadableFs)
+  await checkStore('/data', disk.files)
 })
 
 describe('a backup that fails leaves the older one whole, and nothing else', () => {
   let old: Buffer
 
   beforeEach(async () => {
-    for (let index = 0; index < 30; index += 1)
-      void storage.workspace().shared.set(`key-${index}`, Buffer.alloc(100_000, index))
+    const { shared } = storage.workspace()
+    await Promise.all(
+      Array.from({ length: 30 }, (_, index) => shared.set(`key-${index}`, Buffer.alloc(100_000, index))),
+    )
     await storage.backup(path)
     old = readFileSync(path)
     await storage.workspace().shared.set('another', 'value')

@@ -1,7 +1,8 @@
 /**
  * A process that backs a store up, or restores one: node backuper.js MODE STORE ARCHIVE
  *
- * MODE `backup` says `{ began }`, then backs up again and again until it is killed; `restore` restores the archive once,
+ * MODE `backup` says `{ began }`, then backs up again and again until it is killed, and says `{ midway }` when 100 values
+ * are in an archive; `restore` restores the archive once,
  * and says `{ keys<N> }` when so many keys are restored.
  */
 
@@ -21,5 +22,6 @@ if (mode === 'restore') {
 } else {
   const storage = await openStorage(store, { lockTimeout: 60_000 })
   say({ began: true })
-  for (;;) await storage.backup(archive)
+  const onProgress = ({ keys }) => keys === 100 && say({ midway: true })
+  for (;;) await storage.backup(archive, { onProgress })
 }

@@ -154,23 +154,35 @@ test('what a dead process leaves of a snapshot is removed by the next who opens 
   const [left] = leftovers(machine)
   await (await machine.start().open()).close()
   expect(leftovers(machine)).toEqual([left])
+  expect((await writer.engine.check()).counts).toEqual({})
   taker.crash()
+  const { findings } = await writer.engine.check()
+  expect(findings).toContainEqual(expect.objectContaining({ kind: 'leftover', path: `.plainkeep/${left}` }))
   await (await machine.start().open()).close()
   expect(leftovers(machine)).toEqual([])
+  expect((await writer.engine.check()).counts).toEqual({})
   await writer.close()
 })
 
-test('one whose maker cannot be looked up is removed after an hour without a change', async () => {
+test('one whose maker cannot be looked up is removed after an hour without a change, one without a record soon', async () => {
   const { machine, taker } = await start()
-  const [fresh, stale] = ['a', 'b'].map((digit) => join(machine.layout.control, `b${digit.repeat(24)}`))
-  for (const path of [fresh, stale] as string[]) {
+  Object.assign(taker.site.host, { isAlive: () => undefined })
+  const makeFolder = (digit: string, ageMs: number, hasRecord: boolean): string => {
+    const name = `b${digit.repeat(24)}`
+    const path = join(machine.layout.control, name)
     mkdirSync(path)
     writeFileSync(join(path, 'l1'), 'value')
+    const record = { folder: name, owner: { ...taker.site.host.identity, boot: 'another', pid: 1 } }
+    if (hasRecord) writeFileSync(join(path, 'record'), JSON.stringify(record))
+    const time = new Date(Date.now() - ageMs)
+    utimesSync(path, time, time)
+    return name
   }
-  const hourAgo = new Date(Date.now() - 61 * 60 * 1000)
-  utimesSync(stale as string, hourAgo, hourAgo)
+  const fresh = [makeFolder('a', 0, true), makeFolder('b', 50 * 60_000, true), makeFolder('c', 0, false)]
+  makeFolder('d', 61 * 60_000, true)
+  makeFolder('e', 10_000, false)
   await (await taker.engine.snapshot({})).close()
-  expect(leftovers(machine)).toEqual([`b${'a'.repeat(24)}`])
+  expect(leftovers(machine).sort()).toEqual(fresh)
   await taker.close()
 })
 

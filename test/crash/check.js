@@ -12,7 +12,10 @@
 
 import fs from 'node:fs'
 import { openStorage, StorageError } from '../../dist/index.js'
-import { makeValue, parseLog, readId } from './log.js'
+import { makeValue, parseLog, readId, splitLog } from './log.js'
+import { judgeMigrations } from './migrations.js'
+import { judgeSwaps } from './swaps.js'
+import { judgeTransfers } from './transfers.js'
 
 const [folder, logFile] = process.argv.slice(2)
 const violations = []
@@ -113,18 +116,28 @@ async function readScope(name, scope) {
 async function withStore(body) {
   const storage = await openStorage(folder, { lockTimeout: 15_000 })
   try {
-    const context = storage.workspace().plugin('acme/weather')
-    return await body({ plugin: context.storage, shared: context.workspace })
+    return await body(storage)
   } finally {
     await storage.close()
   }
 }
 
-async function readAll(scopes) {
-  return new Map([
-    ...(await readScope('plugin', scopes.plugin)),
-    ...(await readScope('shared', scopes.shared)),
-  ])
+/** Every scope that the store has, by the name that it has in a log, or by its plugin. */
+async function listScopes(storage) {
+  const scopes = new Map()
+  for (const name of await storage.workspaces()) {
+    const workspace = storage.workspace(name)
+    scopes.set('shared', workspace.shared)
+    for (const id of await workspace.plugins())
+      scopes.set(id === 'acme/weather' ? 'plugin' : id, workspace.plugin(id).storage)
+  }
+  return scopes
+}
+
+async function readAll(storage) {
+  const values = []
+  for (const [name, scope] of await listScopes(storage)) values.push(...(await readScope(name, scope)))
+  return new Map(values)
 }
 
 /** Whether a check wrote it: it may be left from one that was itself cut off. */
@@ -143,9 +156,10 @@ function compareWithLog(log, values) {
     const operations = ids.map((id) => log.operations.get(id)).filter(Boolean)
     const places = operations.map(({ scope, key }) => `${scope}/${key}`)
     if (!operations.every((operation, index) => histories.get(places[index]).isLast(operation))) continue
-    const present = places.filter((place) => values.has(place))
-    if (present.length > 0 && present.length < places.length)
-      violations.push(`SPLIT of ${places.join(' ')} there are ${present.join(' ')}`)
+    const telling = operations.filter(({ kind, size }) => kind === 'del' || size > 0) // empty values are all alike
+    const done = telling.filter((each) => isResult(each, values.get(`${each.scope}/${each.key}`)))
+    if (done.length > 0 && done.length < telling.length)
+      violations.push(`SPLIT of ${telling.map(describe).join(', ')} there are ${done.map(({ id }) => id)}`)
   }
 }
 
@@ -153,8 +167,9 @@ function compareWithLog(log, values) {
 const SAMPLES = new Map([0, 100, 70_000].map((size) => [`check${size}`, Buffer.alloc(size, 'check ')]))
 
 /** The store works as before: it takes values of every size, and gives them back. */
-async function tryWriting(scopes) {
-  for (const scope of Object.values(scopes)) {
+async function tryWriting(storage) {
+  const { storage: own, workspace: shared } = storage.workspace().plugin('acme/weather')
+  for (const scope of [own, shared]) {
     await Promise.all([...SAMPLES].map(([key, value]) => scope.set(key, value)))
     for (const [key, value] of SAMPLES) {
       if (!value.equals(await scope.get(key)) || !value.equals(fs.readFileSync(`${scope.path}/${key}`)))
@@ -174,20 +189,41 @@ function compareTwice(before, after) {
   }
 }
 
+/** The store itself must say that all is well. A draft of an edit may be left, and what was planted by hand. */
+async function checkSound(storage) {
+  const { findings } = await storage.check()
+  for (const { kind, path, message } of findings)
+    if (kind !== 'wide-permissions' && path !== 'draft')
+      violations.push(`UNSOUND ${kind} ${path}: ${message}`)
+}
+
+const JUDGES = { transfers: judgeTransfers, swaps: judgeSwaps, migrations: judgeMigrations }
+
+async function judge(lines, storage, values) {
+  const name = lines.find((line) => line.startsWith('W '))?.slice(2)
+  const rest = lines.filter((line) => !/^[WX] /.test(line))
+  const complaints = lines.filter((line) => line.startsWith('X ')).map((line) => line.slice(2))
+  if (name === undefined) compareWithLog(parseLog(rest), values)
+  else violations.push(...(await JUDGES[name](rest, storage)))
+  violations.push(...complaints)
+}
+
 async function check() {
   const later = process.env.CRASH_LATER
-  const log = parseLog(
+  const lines = splitLog(
     fs.readFileSync(logFile, 'utf8'),
     later !== undefined && fs.existsSync(later) ? fs.readFileSync(later, 'utf8') : '',
   )
-  violations.push(...log.complaints)
   let values
-  await withStore(async (scopes) => {
-    values = await readAll(scopes)
-    compareWithLog(log, values)
-    if (violations.length === 0) await tryWriting(scopes)
+  await withStore(async (storage) => {
+    if (lines.includes('R')) await storage.repair()
+    await checkSound(storage)
+    values = await readAll(storage)
+    await judge(lines, storage, values)
+    if (violations.length === 0) await tryWriting(storage)
   })
-  if (violations.length === 0) await withStore(async (scopes) => compareTwice(values, await readAll(scopes)))
+  if (violations.length === 0)
+    await withStore(async (storage) => compareTwice(values, await readAll(storage)))
 }
 
 let status = 0
@@ -195,6 +231,7 @@ try {
   await check()
 } catch (error) {
   console.error(error)
+  if (error.code === 'CORRUPT_JOURNAL') violations.push(`CORRUPT ${error.message}`)
   status = error instanceof StorageError ? 3 : 2
 }
 if (violations.length > 0) {

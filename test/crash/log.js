@@ -5,18 +5,20 @@
  *   A <id>                                   its promise resolved
  *   F <id> <code> <outcome>                  it was rejected; outcome none, committed or unknown
  *   G <id> <id> ...                          these operations are one commit
+ *   R                                        a repair may put a file of a foreign name in its place
+ *   W <name>                                 the other lines are those of transfers.js, swaps.js or migrations.js
  *   K <process>                              this process is dead
  *   X <class> <words>                        the workload itself saw something that must not be
  */
 
 import fs from 'node:fs'
 
-/** Opens the log named by CRASH_ACK, and gives a function that writes one line. */
-export function openLog() {
-  const descriptor = fs.openSync(process.env.CRASH_ACK, 'a')
-  return (line) => {
-    fs.writeSync(descriptor, `${line}\n`)
-  }
+let descriptor
+
+/** Writes one line to the log named by CRASH_ACK, with one call. */
+export function say(line) {
+  descriptor ??= fs.openSync(process.env.CRASH_ACK, 'a')
+  fs.writeSync(descriptor, `${line}\n`)
 }
 
 /** A value that tells all over which operation wrote it: torn, zeroed or mixed bytes never equal one. Size 0, or 64 up. */
@@ -29,15 +31,16 @@ export function readId(bytes) {
   return /^(\S+) /.exec(bytes.toString('latin1', 0, 64))?.[1]
 }
 
-/** Reads a log. `later` are lines that were written while the crash was being made: what begins there is only begun. */
-export function parseLog(text, later = '') {
-  const log = { operations: new Map(), groups: [], deaths: new Map(), complaints: [] }
-  let number = 0
+/** The lines of a log. `later` are those that were written while the crash was being made: what begins there is only begun. */
+export function splitLog(text, later = '') {
   const begun = later.split('\n').filter((line) => line.startsWith('B '))
-  for (const line of [...text.split('\n').filter(Boolean), ...begun]) {
-    number += 1
-    parseLine(log, line, number)
-  }
+  return [...text.split('\n').filter(Boolean), ...begun]
+}
+
+/** What a log says of the keys. */
+export function parseLog(lines) {
+  const log = { operations: new Map(), groups: [], deaths: new Map(), complaints: [] }
+  for (const [index, line] of lines.entries()) parseLine(log, line, index + 1)
   return log
 }
 
@@ -62,5 +65,5 @@ function parseLine(log, line, number) {
   else if (type === 'G') log.groups.push([first, ...rest])
   else if (type === 'K') log.deaths.set(first, number)
   else if (type === 'X') log.complaints.push(line.slice(2))
-  else throw new Error(`no such line: ${line}`)
+  else if (type !== 'R') throw new Error(`no such line: ${line}`)
 }

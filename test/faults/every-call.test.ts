@@ -225,7 +225,7 @@ describe.each(Object.keys(READS))('when a call fails while %s', (name) => {
       }
     }
     await storage.close()
-    expect(findFlaws(ROOT, fs)).toEqual([])
+    expect(await findFlaws(ROOT, fs)).toEqual([])
   })
 })
 
@@ -314,7 +314,7 @@ class Run {
       await this.#checkReopened('first', expected)
       this.#letGetOld()
       await this.#checkReopened('second', expected)
-      for (const flaw of findFlaws(ROOT, this.#fs)) this.#complain(`closed the second time: ${flaw}`)
+      for (const flaw of await findFlaws(ROOT, this.#fs)) this.#complain(`closed the second time: ${flaw}`)
     } catch (error) {
       this.#complain(`threw ${describeError(error)}`)
     }

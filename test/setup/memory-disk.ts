@@ -15,6 +15,8 @@ import type {
   Disk,
   FileKind,
   FileStat,
+  FolderName,
+  FolderReader,
   ReadableFile,
   WritableFile,
 } from '../../lib/disk/disk.js'
@@ -117,6 +119,18 @@ export class MemoryDisk implements Disk {
     const node = this.#find(path)
     if (node?.kind !== 'folder') return undefined
     return [...node.names].flatMap(([name, found]) => (found.kind === kind ? name : []))
+  }
+
+  openFolder(path: string): FolderReader | undefined {
+    const node = this.#find(path)
+    if (node?.kind !== 'folder') return undefined
+    let left = [...node.names].map(([name, { kind }]) => ({ name, kind, isText: true }))
+    const read = (): FolderName[] => {
+      const names = left
+      left = []
+      return names
+    }
+    return { read, close: () => {} }
   }
 
   createFile(path: string, bytes: Uint8Array, options: CreateOptions): FileStat {

@@ -6,6 +6,7 @@ import type {
   Disk,
   FileKind,
   FileStat,
+  FolderReader,
   ReadableFile,
   WritableFile,
 } from '../../lib/disk/disk.js'
@@ -74,6 +75,10 @@ export class StagedDisk implements Disk {
 
   listKind(folder: string, kind: FileKind): Awaitable<string[] | undefined> {
     return this.#call('listKind', [folder], (disk, at) => disk.listKind(at, kind))
+  }
+
+  openFolder(path: string): Awaitable<FolderReader | undefined> {
+    return this.#call('openFolder', [path], (disk, at) => disk.openFolder(at))
   }
 
   createFile(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<FileStat> {

@@ -10,11 +10,11 @@ import {
   describeStorage,
   type MemoryDisk,
 } from '../../lib/testing/index.js'
-import { checkStore, type ReadableFs } from '../setup/check-store.js'
+import { checkStore } from '../setup/check-store.js'
 
 const disks = new WeakMap<Storage, MemoryDisk>()
 const diskOf = (storage: Storage): MemoryDisk => disks.get(storage) as MemoryDisk
-const check = (disk: MemoryDisk): Promise<void> => checkStore('/data', disk.files as unknown as ReadableFs)
+const check = (disk: MemoryDisk): Promise<void> => checkStore('/data', disk.files)
 
 test('each store in memory is one of its own, and no file is made', async () => {
   const [one, two] = await Promise.all([

@@ -13,7 +13,7 @@ import {
   type Storage,
   type Watcher,
 } from '../../lib/index.js'
-import { checkStore, type ReadableFs } from '../setup/check-store.js'
+import { checkStore } from '../setup/check-store.js'
 import { sleep, WatchLog } from './log.js'
 
 describe.each(['a real filesystem', 'memory'])('in %s', (place) => {
@@ -31,7 +31,7 @@ describe.each(['a real filesystem', 'memory'])('in %s', (place) => {
 
   afterEach(async () => {
     await storage.close()
-    await checkStore(root, fileSystem as unknown as ReadableFs)
+    await checkStore(root, fileSystem)
     if (place !== 'memory') rmSync(root, { recursive: true, force: true })
   })
 
