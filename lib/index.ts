@@ -18,6 +18,7 @@ export type {
   DeleteOptions,
   EntriesOptions,
   Entry,
+  EntryStat,
   KeysOptions,
   SetOptions,
 } from './store/entry.js'

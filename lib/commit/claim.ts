@@ -153,7 +153,7 @@ export async function readMaker(site: Site, name: string): Promise<ProcessIdenti
  */
 export async function makeWorkFolder(
   site: Site,
-  { folder = workName(site.host.randomName()), sync = true } = {},
+  { folder = workName(site.host.randomName()), sync = true }: { folder?: string; sync?: boolean } = {},
 ): Promise<{ folder: string; path: string } | undefined> {
   const path = site.layout.controlPath(folder)
   usedFolders.add(folder)

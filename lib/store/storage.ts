@@ -1,6 +1,10 @@
 /** A store: one root folder and everything under it. */
 
+import { basename, dirname, join, relative, sep } from 'node:path'
+import { diskError } from '../base/errors.js'
+import type { ScopeId } from '../base/scope-id.js'
 import type { CheckOptions, CheckReport, RepairReport } from '../commit/report.js'
+import { decodeValuePath } from '../disk/layout.js'
 import { type BackupOptions, type BackupReport, writeBackup } from './backup.js'
 import { keepStoreParts, type StoreParts } from './parts.js'
 import { sortByCodePoint } from './read.js'
@@ -30,6 +34,20 @@ export class Storage implements AsyncDisposable {
   /** The names of the workspaces that have a folder, sorted by code point. */
   async workspaces(): Promise<string[]> {
     return sortByCodePoint(await this.#parts.engine.listWorkspaces())
+  }
+
+  /**
+   * The scope and the key that a path is the file of, whether it exists or not: the inverse of `Scope.pathOf`. Undefined for
+   * every other path. Throws `ACCESS_DENIED` or `IO_ERROR` where the folders on the way cannot be looked at.
+   */
+  locate(path: string): { readonly scope: ScopeId; readonly key: string } | undefined {
+    const { archives } = this.#parts
+    try {
+      const absolute = join(archives.resolve(dirname(path)), basename(path))
+      return decodeValuePath(relative(this.path, absolute).split(sep).join('/'))
+    } catch (cause) {
+      throw diskError(cause, `look at ${path}`, { store: this.path })
+    }
   }
 
   /** Reads and writes keys of any scopes as one step; all that the body writes is one commit. See `Scope.transaction`. */

@@ -77,7 +77,7 @@ test('amounts that processes move between keys have one sum in every backup, kil
   for (const scope of ['shared', 'plugins/bank']) // so that linking takes its time, and the accounts lie among others
     for (let index = 0; index < OTHERS; index += 1)
       writeFileSync(join(root, 'default', scope, `o${index}`), '')
-  const move = (): Child => start('transferrer.js', root, 'move', isLong ? 60_000 : 3000)
+  const move = (): Child => start('transferrer.js', root, 'move', 120_000)
   const movers = [move(), move(), move()]
   const storage = await openStorage(root, { lockTimeout: 60_000 })
   const revisions = new Set<number>()
