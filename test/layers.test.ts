@@ -117,6 +117,7 @@ rule('only disk/ imports the file system and the lock', findDiskImports, {
   },
   accepts: {
     'disk/': { 'disk/disk.ts': `import 'node:fs'\nimport 'proper-lockfile'` },
+    'the file of the command line for the files of people': { 'cli/files.ts': `import 'node:fs/promises'` },
     'other modules of Node': { 'commit/record.ts': `import { crc32 } from 'node:zlib'` },
   },
 })

@@ -23,7 +23,7 @@ test('the example runs as it stands, and the archive is unpacked, and is laid ou
   writeFileSync(join(folder, 'example.mjs'), blocksOf('js')[0] as string)
   const run = (command: string, ...args: string[]): string =>
     execFileSync(command, args, { cwd: folder, encoding: 'utf8' })
-  const [printed, manifest] = blocksOf('')
+  const [printed, manifest] = [...blocksOf(''), ...blocksOf('text')]
   expect(run(process.execPath, 'example.mjs')).toBe(printed)
   expect(run('sh', '-c', blocksOf('sh')[0] as string)).toBe('hello')
   const lines = readFileSync(join(folder, 'copy/.plainkeep/manifest.jsonl'), 'utf8')
