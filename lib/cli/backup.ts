@@ -47,7 +47,7 @@ export function makeBackup(terminal: Terminal): Command {
         })
       }).finally(() => bar.end())
       if (options.verify === true) await verify(terminal, report.path)
-      if (options.json === true) return out.write(`${JSON.stringify(report)}\n`)
+      if (options.json === true) return out.json(report)
       const { path, keys, sizeBytes, revision } = report
       await out.line(`${path}: ${formatCount(keys, 'key')}, ${formatBytes(sizeBytes)}, revision ${revision}`)
     })

@@ -24,7 +24,7 @@ export function makeCheck(terminal: Terminal): Command {
     .action(async (_: object, command: Command) => {
       const options = command.optsWithGlobals<CheckOptions>()
       const report = await checkStorage(findStore(terminal, options), { signal: terminal.signal })
-      if (options.json === true) await terminal.out.write(`${JSON.stringify(report)}\n`)
+      if (options.json === true) await terminal.out.json(report)
       else await tellReport(terminal, report)
       const isGood = options.strict === true ? report.findings.length === 0 : report.isSound
       if (!isGood)

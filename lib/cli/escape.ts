@@ -19,6 +19,15 @@ export function escapeValue(bytes: Uint8Array): string {
   return text.replaceAll(/[^\n\t]+/g, escapeLine)
 }
 
+/** The same document with nothing in it but what a terminal prints. */
+export function escapeJson(json: string): string {
+  return json.replaceAll(UNSAFE, (character) =>
+    Array.from(character.split(''), (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join(
+      '',
+    ),
+  )
+}
+
 /** The text that bytes are in UTF-8; undefined if they are none. */
 export function decodeText(bytes: Uint8Array): string | undefined {
   try {

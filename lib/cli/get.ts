@@ -31,7 +31,7 @@ export function makeGet(terminal: Terminal): Command {
         if (found === undefined) throw new KeyNotFoundError(key, { store: storage.path, scope: scope.id })
         return found
       })
-      if (options.json === true) await terminal.out.write(`${JSON.stringify(describe(entry))}\n`)
+      if (options.json === true) await terminal.out.json(describe(entry))
       else await print(terminal.out, entry.value)
     })
 }

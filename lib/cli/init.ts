@@ -22,7 +22,7 @@ export function makeInit(terminal: Terminal): Command {
       if (!isThere && force !== true && (await holdsAnything(path)))
         throw new CommandError('usage', `The folder ${path} is not empty; name another one, or use --force.`)
       const store = await withStoreAt(path, options, async (storage) => storage.path)
-      if (options.json === true) await terminal.out.write(`${JSON.stringify({ store, created: !isThere })}\n`)
+      if (options.json === true) await terminal.out.json({ store, created: !isThere })
       else await terminal.out.line(`${store} ${isThere ? 'is a store already' : 'is a store now'}`)
     })
 }

@@ -37,8 +37,7 @@ export function makeKey(terminal: Terminal): Command {
           `No key has the file ${path}; plainkeep check tells what it may be.`,
         )
       const { scope, key } = place
-      if (options.json === true)
-        await terminal.out.write(`${JSON.stringify({ ...describeScope(scope), key })}\n`)
+      if (options.json === true) await terminal.out.json({ ...describeScope(scope), key })
       else
         await terminal.out.line(options.long === true ? `${scope.workspace}\t${wordOf(scope)}\t${key}` : key)
     })

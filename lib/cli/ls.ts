@@ -56,7 +56,7 @@ async function listAll(out: Output, storage: Storage, options: LsOptions): Promi
   const usages = needsUsage ? await Promise.all(scopes.map((scope) => scope.usage())) : []
   if (options.json === true) {
     const listed = scopes.map((scope, index) => ({ ...describeScope(scope.id), ...usages[index] }))
-    return out.write(`${JSON.stringify(listed)}\n`)
+    return out.json(listed)
   }
   const names = scopes.map(({ id }) => [id.workspace, wordOf(id)] as const)
   if (!needsUsage && !out.isTerminal) return out.write(names.map((name) => `${name.join('\t')}\n`).join(''))
@@ -80,7 +80,7 @@ async function listKeys(out: Output, scope: Scope, options: LsOptions): Promise<
     const stat = await scope.stat(key)
     if (stat !== undefined) stats.push(stat)
   }
-  if (options.json === true) return out.write(`${JSON.stringify(stats)}\n`)
+  if (options.json === true) return out.json(stats)
   const now = Date.now()
   const rows = stats.map(({ key, size, modifiedAt }) => [
     formatBytes(size),

@@ -60,8 +60,7 @@ export function makeTransfer(terminal: Terminal, name: 'cp' | 'mv'): Command {
             },
             { signal: terminal.signal },
           )
-          if (options.json === true)
-            await terminal.out.write(`${JSON.stringify({ ...describeScope(to.id), key: target, size })}\n`)
+          if (options.json === true) await terminal.out.json({ ...describeScope(to.id), key: target, size })
         })
       },
     )

@@ -21,7 +21,7 @@ export function makePath(terminal: Terminal): Command {
         const scope = scopeOf(storage, word, options)
         return key === undefined ? scope.path : scope.pathOf(key)
       })
-      if (options.json === true) await terminal.out.write(`${JSON.stringify({ path })}\n`)
+      if (options.json === true) await terminal.out.json({ path })
       else await terminal.out.line(path)
     })
 }

@@ -24,7 +24,7 @@ export function makeRecover(terminal: Terminal): Command {
         report.journals.filter(({ state }) => state === 'unrecovered').map(({ path }) => path)
       const recovered = paths(before).filter((path) => !paths(after).includes(path))
       const isInUse = after.owner?.isAlive === true
-      if (options.json === true) return out.write(`${JSON.stringify({ recovered, isInUse })}\n`)
+      if (options.json === true) return out.json({ recovered, isInUse })
       for (const path of recovered) await out.line(`recovered ${path}`)
       if (recovered.length === 0) await out.line('There was nothing to recover.')
       if (isInUse) await out.line(`Process ${after.owner?.pid} uses the store.`)

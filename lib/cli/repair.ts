@@ -19,7 +19,7 @@ export function makeRepair(terminal: Terminal): Command {
       const options = command.optsWithGlobals<StoreOptions>()
       const { out, signal } = terminal
       const report = await withStore(terminal, options, (storage) => storage.repair({ signal }))
-      if (options.json === true) await out.write(`${JSON.stringify(report)}\n`)
+      if (options.json === true) await out.json(report)
       else {
         for (const { action } of report.repaired)
           await out.write(`${out.paint('green', 'done')} ${escapeLine(action)}\n`)

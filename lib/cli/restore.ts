@@ -62,7 +62,7 @@ async function tellVerified(
   { json }: RestoreOptions,
   found: BackupDescription,
 ): Promise<void> {
-  if (json === true) return out.write(`${JSON.stringify(found)}\n`)
+  if (json === true) return out.json(found)
   const { path, keys, bytes, revision, createdAt } = found
   const age = formatAge(Date.now() - createdAt.getTime())
   await out.line(
@@ -91,7 +91,7 @@ async function tellRestored(
   { json }: RestoreOptions,
   report: RestoreReport,
 ): Promise<void> {
-  if (json === true) return out.write(`${JSON.stringify(report)}\n`)
+  if (json === true) return out.json(report)
   const { store, keys, bytes, unchanged } = report
   const same = unchanged === 0 ? '' : `; ${formatCount(unchanged, 'key')} held the same value already`
   await out.line(`${store}: ${formatCount(keys, 'key')}, ${formatBytes(bytes)} restored${same}`)

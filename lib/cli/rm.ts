@@ -39,7 +39,7 @@ export function makeRm(terminal: Terminal): Command {
       await withStore(terminal, options, async (storage) => {
         const scope = scopeOf(storage, word, options)
         const deleted = await remove(terminal, scope, keys, options)
-        if (options.json === true) await terminal.out.write(`${JSON.stringify({ deleted })}\n`)
+        if (options.json === true) await terminal.out.json({ deleted })
         else if (keys.length === 0) await terminal.out.line(`${formatCount(deleted, 'key')} deleted`)
       })
     })

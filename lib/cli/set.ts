@@ -42,7 +42,7 @@ export function makeSet(terminal: Terminal): Command {
         const scope = scopeOf(storage, word, options)
         const version = await scope.set(key, bytes, { ifAbsent, ifVersion, signal: terminal.signal })
         const told = { ...describeScope(scope.id), key, version, size: bytes.byteLength }
-        if (options.json === true) await terminal.out.write(`${JSON.stringify(told)}\n`)
+        if (options.json === true) await terminal.out.json(told)
       })
     })
 }

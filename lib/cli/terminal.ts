@@ -1,7 +1,7 @@
 /** What the command line reads from and prints to. */
 
 import { addAbortSignal, type Readable, type Writable } from 'node:stream'
-import { escapeLine } from './escape.js'
+import { escapeJson, escapeLine } from './escape.js'
 import { makePaint, type Paint } from './paint.js'
 
 /** The streams and the environment of a process; a test puts its own here. */
@@ -36,6 +36,11 @@ export class Output {
     return new Promise((resolve, reject) => {
       this.#stream.write(chunk, (error) => (error ? reject(error) : resolve()))
     })
+  }
+
+  /** A document for programs, in one line; what could do anything to a terminal is escaped as JSON has it. */
+  json(document: unknown): Promise<void> {
+    return this.write(`${escapeJson(JSON.stringify(document))}\n`)
   }
 
   /** A line: as it is for programs, harmless for people. */

@@ -29,7 +29,7 @@ export function makeUsage(terminal: Terminal): Command {
         const { out } = terminal
         if (options.json === true) {
           const scopes = usages.map(({ id, keys, bytes }) => ({ ...describeScope(id), keys, bytes }))
-          return out.write(`${JSON.stringify({ ...total, scopes })}\n`)
+          return out.json({ ...total, scopes })
         }
         const largest = Math.max(1, ...usages.map(({ bytes }) => bytes))
         const rows = usages.map(({ id, keys, bytes }) => [

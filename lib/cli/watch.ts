@@ -39,23 +39,21 @@ export function makeWatch(terminal: Terminal): Command {
         const isElsewhere = ({ scope }: Change): boolean =>
           options.workspace !== undefined && scope.workspace !== options.workspace
         for await (const change of watcher)
-          if (!isElsewhere(change)) await terminal.out.write(`${tell(change, options, terminal.out)}\n`)
+          if (!isElsewhere(change)) await tell(change, options, terminal.out)
       })
     })
 }
 
-function tell(change: Change, { json }: WatchOptions, out: Output): string {
+async function tell(change: Change, { json }: WatchOptions, out: Output): Promise<void> {
   const { type, scope, key, version, revision, by, source } = change
-  if (json === true)
-    return JSON.stringify({ type, ...describeScope(scope), key, version, revision, by, source })
+  if (json === true) return out.json({ type, ...describeScope(scope), key, version, revision, by, source })
   const verb = type === 'set' ? out.paint('green', 'set   ') : out.paint('red', 'delete')
   const time = out.paint('dim', new Date().toTimeString().slice(0, 8))
   const who = by === undefined ? '' : ` by ${by}`
   const from = source === 'external' ? 'by hand' : `#${revision ?? ''}${who}`
   const what = [scope.workspace, wordOf(scope), key].map(escapeLine)
-  return [time, verb, ...what, source === 'initial' ? '' : out.paint('dim', escapeLine(from))]
-    .join(' ')
-    .trimEnd()
+  const words = [time, verb, ...what, ...(source === 'initial' ? [] : [out.paint('dim', escapeLine(from))])]
+  await out.write(`${words.join(' ')}\n`)
 }
 
 /** Folders that come and go, and a system without hints, are no news. */

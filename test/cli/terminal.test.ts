@@ -38,12 +38,18 @@ test('what a program reads is untouched, what a person sees is harmless, whichev
   expect((await place.call(['ls', 'shared'])).out).toBe(`${EVIL}\nbinary\n`)
   expect((await place.call(['ls', 'shared'], person)).out).toBe(`${SHOWN}\nbinary\n`)
   expect((await place.call(['ls', '-0', 'shared'])).out).toBe(`${EVIL}\0binary\0`)
+  const { out: json } = await place.call(['get', 'shared', EVIL, '--json'])
+  expect(JSON.parse(json)).toMatchObject({ key: EVIL, text: `${EVIL}\n\ttext\n` })
   const lines = [
     ['ls'],
     ['ls', '--long'],
     ['ls', '--long', 'shared'],
     ['usage'],
     ['check'],
+    ['ls', '--json'],
+    ['ls', '--json', 'shared'],
+    ['get', 'shared', EVIL, '--json'],
+    ['usage', '--json'],
     ['path', 'shared', EVIL],
     ['key', `${place.store}/default/${EVIL}`],
     ['get', 'shared', `${EVIL}none`],

@@ -20,7 +20,7 @@ test('commits of others and edits by hand are told, one a line, until it is aske
   const place = new Place()
   const storage = await openStorage(place.store)
   const context = storage.workspace().plugin('acme/weather')
-  await context.setWorkspaceStorage('before', 'value')
+  await context.setWorkspaceStorage('mail', 'value')
   const [people, programs] = [
     place.start(['watch']),
     place.start(['watch', '--json', 'shared', '-i', '-p', 'm']),
@@ -30,6 +30,7 @@ test('commits of others and edits by hand are told, one a line, until it is aske
   people.stderr.on('data', (chunk: Buffer) => (err += chunk))
   programs.stdout.on('data', (chunk: Buffer) => (json += chunk))
   await until(() => err, 'Watching')
+  await until(() => json, '"mail"')
   await context.setWorkspaceStorage('motd', 'hello')
   await until(() => json, '"motd"')
   await context.setPluginStorage('a\nb', 'value')
@@ -60,6 +61,7 @@ test('commits of others and edits by hand are told, one a line, until it is aske
     .split('\n')
     .map((line) => JSON.parse(line) as object)
   expect(lines).toMatchObject([
+    { type: 'set', key: 'mail', source: 'initial' },
     {
       type: 'set',
       ...place1,
