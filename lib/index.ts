@@ -18,6 +18,7 @@ export type {
   DeleteOptions,
   EntriesOptions,
   Entry,
+  EntryStat,
   KeysOptions,
   SetOptions,
 } from './store/entry.js'
@@ -42,6 +43,12 @@ export {
   type WatcherEvents,
   type WatchOptions,
 } from './store/watch.js'
+
+// Backups
+export { type BackupDescription, type RestoreOptions, restore, verifyBackup } from './restore.js'
+export type { BackupOptions, BackupProgress, BackupReport } from './store/backup.js'
+export type { RestoreReport } from './store/restore.js'
+export type { RestoreProgress, VerifyOptions } from './store/verify.js'
 
 // Whether all is well
 export { checkStorage } from './open.js'

@@ -150,6 +150,21 @@ export const CACHED_VALUE_SHARE = 8
 /** Filesystems with times in whole seconds tell changes apart only if they are so far apart. */
 export const COARSE_TICK_MS = 2050
 
+/** Larger values are read and archived in pieces of this size, so that other work gets its turn. */
+export const READ_PIECE_BYTES: number = 64 * 1024
+
+/** An archive is written in pieces of this size. */
+export const ARCHIVE_PIECE_BYTES: number = 1024 * 1024
+
+/** A snapshot whose maker cannot be known to live is removed when nothing was done in its folder for so long. */
+export const SNAPSHOT_STALE_MS: number = 60 * 60 * 1000
+
+/** A value that is being edited in place is read again so often before a backup gives up. */
+export const EDITED_READS = 100
+
+/** A snapshot that another process took the store from is completed again so often. */
+export const SNAPSHOT_ROUNDS = 5
+
 /** The names in a folder are read so many at a time: memory stays the same, however many there are. */
 export const FOLDER_READ_NAMES = 256
 

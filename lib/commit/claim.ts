@@ -58,6 +58,8 @@ export interface ControlNames {
   readonly released: ReadonlySet<number>
   readonly work: readonly (ControlName & { kind: 'work' })[]
   readonly kept: readonly (ControlName & { kind: 'kept' })[]
+  /** The names of the folders of snapshots. */
+  readonly snapshots: readonly string[]
 }
 
 /** The work folders that this process uses now: a claim of this process on any other folder is a dead one. */
@@ -72,9 +74,10 @@ export async function readControlNames(site: Site): Promise<ControlNames> {
   const kept = names
     .filter((name) => name.kind === 'kept')
     .sort((left, right) => left.revision - right.revision)
+  const snapshots = names.flatMap((name) => (name.kind === 'snapshot' ? [name.name] : []))
   const top = Math.max(0, ...claims, ...released)
   const next = Math.max(top, ...work.map(({ fencedBy }) => fencedBy ?? 0)) + 1
-  return { top, next, claims, released, work, kept }
+  return { top, next, claims, released, work, kept, snapshots }
 }
 
 /** What `c<N>` holds; undefined if it is not there. Rejects with `CORRUPT_JOURNAL` if it makes no sense. */
@@ -145,17 +148,20 @@ export async function readMaker(site: Site, name: string): Promise<ProcessIdenti
 
 /**
  * Makes a work folder with a record of it, synced; other processes see that one waits. Undefined if an owner swept it
- * before the record was there.
+ * before the record was there. Under another name it is a folder with a record of its maker, and nobody waits; it need
+ * not be synced then.
  */
-export async function makeWorkFolder(site: Site): Promise<{ folder: string; path: string } | undefined> {
-  const folder = workName(site.host.randomName())
+export async function makeWorkFolder(
+  site: Site,
+  { folder = workName(site.host.randomName()), sync = true }: { folder?: string; sync?: boolean } = {},
+): Promise<{ folder: string; path: string } | undefined> {
   const path = site.layout.controlPath(folder)
   usedFolders.add(folder)
   const record: ClaimRecord = { folder, owner: site.host.identity }
   const bytes = Buffer.from(`${JSON.stringify(record)}\n`)
   await site.disk.makeFolder(path, site.folderMode)
   try {
-    await site.disk.createFile(`${path}/${RECORD_NAME}`, bytes, { mode: site.fileMode, sync: true })
+    await site.disk.createFile(`${path}/${RECORD_NAME}`, bytes, { mode: site.fileMode, sync })
     return { folder, path }
   } catch (error) {
     await removeWorkFolder(site, folder)

@@ -20,6 +20,7 @@
 import { StorageError, type WriteOutcome } from '../base/errors.js'
 import { LOCK_TIMEOUT_MS, POLL_MS, PUBLISH_RETRY_MS } from '../base/limits.js'
 import { isStanding, waitUntilSettled } from './claim.js'
+import { readSource } from './engine.js'
 import type { PendingCommit } from './group.js'
 import { type Ownership, syncLargeScopes } from './own.js'
 import type { RecordedChange, SettledGroup } from './record.js'
@@ -186,8 +187,8 @@ async function isInPlace(site: Site, staged: readonly StagedCommit[]): Promise<b
       if (version === undefined || value === undefined) continue
       const present = await site.disk.readFileAndStat(pending.paths[index] as string)
       // A version alone could be another owner's, who took the same time from the same journal.
-      if (present !== undefined && encodeVersion(present.stat) === version && isSame(present.bytes, value))
-        return true
+      if (present === undefined || encodeVersion(present.stat) !== version) continue
+      if (isSame(present.bytes, await readSource(value))) return true
     }
   }
   return false

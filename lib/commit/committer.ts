@@ -211,7 +211,7 @@ export class Committer {
         groups.push(group) // awaited below, where its failure ends the ownership
       })
     }, owned)
-    return isLost()
+    return (await isLost()) || !(await isStanding(this.#site, owned.claim))
   }
 
   /** Nothing waits: checkpoint when it has been quiet for a while, then let the store go. */

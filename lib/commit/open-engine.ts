@@ -13,6 +13,7 @@ import { type OpenStore, PlainEngine } from './plain-engine.js'
 import { prepareStore } from './prepare.js'
 import { hasLostJournals } from './recover.js'
 import type { Site } from './site.js'
+import { sweepSnapshots } from './snapshot.js'
 import { ValueCache } from './value-cache.js'
 
 /** A store's place, and how to commit there. */
@@ -80,6 +81,7 @@ async function share({
   await prepareStore(site)
   const committer = new Committer(site, lock, lockTimeoutMs)
   await recoverIfNeeded(site, committer)
+  await sweepSnapshots(site)
   const ownerWatch = setInterval(() => watchOwner(site, committer), WATCH_OWNER_MS)
   ownerWatch.unref()
   if (committers.size === 0) process.on('exit', releaseAll)
