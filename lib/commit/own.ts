@@ -23,6 +23,7 @@ import {
 } from './claim.js'
 import { Journal } from './journal.js'
 import { syncScopeFolders } from './publish.js'
+import type { SettledGroup } from './record.js'
 import { finishJournal, type History, type KeptSummary, keepJournal, recoverKept } from './recover.js'
 import type { Site } from './site.js'
 import type { StageState } from './stage.js'
@@ -40,6 +41,8 @@ export interface Ownership {
   journalStart: number
   /** How long the kept journals are together, in bytes. */
   keptBytes: number
+  /** The durable group that is being put in place: some of its files may be there already. */
+  underWay: SettledGroup | undefined
 }
 
 /** How long, and for whom, a process waits for its turn. */
@@ -183,6 +186,7 @@ async function begin(site: Site, claim: Claim, known: KnownJournals): Promise<Ow
     synced: history.synced,
     journalStart: history.revision,
     keptBytes: history.keptBytes,
+    underWay: undefined,
   }
 }
 
