@@ -126,6 +126,9 @@ export const SETTLE_FIRST_MS = 1
 /** ... up to so long. */
 export const SETTLE_MAX_MS = 50
 
+/** Journals that are moved while they are looked for are looked for so often in one go. */
+export const STILL_ROUNDS = 10
+
 /** A journal is followed in pieces of so many bytes. */
 export const FEED_WINDOW_BYTES: number = 16 * 1024
 

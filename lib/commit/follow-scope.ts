@@ -5,11 +5,12 @@
  * *suspect* when it was found to differ and no commit explains that: an edit by hand, perhaps one that is under way.
  *
  * Invariants.
- * H1  A look at files comes before the look at the journals, and that before the judgement: so a file that a commit made
- *     always finds its commit.
- * H2  An edit is told when the file looked the same at two judgements, so far apart as the quiet time. A file that
- *     belongs to a commit which is not settled yet is no edit.
- * H3  What is dirty or suspect stays so until it is judged; a doubt makes every key dirty, known or listed.
+ * H1  A look at files comes before the look at the journals, and that before the judgement: so the commit that made a file
+ *     which was looked at is given by then, or is one of those that feed.ts knows of though they were not given (F5).
+ * H2  What was seen of a key before a commit of it was told says nothing any more: it is forgotten, and looked at again.
+ * H3  A key of a commit that was not given is not judged; and no key is where it is not known which those are.
+ * H4  An edit is told when the file looked the same at two judgements, so far apart as the quiet time.
+ * H5  What is dirty or suspect stays so until it is judged; a doubt makes every key dirty, known or listed.
  */
 
 import { basename } from 'node:path'
@@ -19,9 +20,8 @@ import { type FileStat, identifyFile, isErrorCode } from '../disk/disk.js'
 import { decodeName } from '../disk/layout.js'
 import type { DoubtReason } from './engine.js'
 import { listStill, NO_STILLNESS } from './list.js'
-import type { RecordedChange } from './record.js'
 import { type Site, Yielder } from './site.js'
-import { decodeTime, encodeVersion } from './version.js'
+import { encodeVersion } from './version.js'
 
 /** A difference that no commit explains. */
 export interface Edit {
@@ -54,8 +54,6 @@ export interface ScopeWatching {
 export class FollowedScope {
   /** Its name; every change of it that is told has this very object. */
   readonly id: ScopeId
-  /** The versions that were told last; one entry for each present key. */
-  readonly known: Map<string, string> = new Map()
   /** Whether the system gives no hints, so that the folder has to be compared now and then. */
   isPolled: boolean
   /** Whether `known` holds all that was there at first. */
@@ -63,6 +61,9 @@ export class FollowedScope {
   readonly #site: Site
   readonly #path: string
   readonly #watching: ScopeWatching
+  readonly #known = new Map<string, string>()
+  /** Keys of which a commit was told since the last look (H2). */
+  readonly #told = new Set<string>()
   readonly #dirty = new Set<string>()
   /** In the order of their times. */
   readonly #suspects = new Map<string, Suspect>()
@@ -75,6 +76,8 @@ export class FollowedScope {
   #isComparisonDue = false
   #isListing = false
   #isComparing = false
+  #hasFailed = false
+  #isClosed = false
 
   constructor(site: Site, id: ScopeId, watching: ScopeWatching) {
     this.id = Object.freeze({ ...id })
@@ -84,6 +87,11 @@ export class FollowedScope {
     this.#watching = watching
   }
 
+  /** The versions that were told last; one entry for each present key. */
+  get known(): ReadonlyMap<string, string> {
+    return this.#known
+  }
+
   /** Whether something is to be looked at, or is being listed for that. */
   get isDirty(): boolean {
     return this.#dirty.size > 0 || this.#isComparisonDue || this.#isFolderDoubtful || this.#isListing
@@ -91,7 +99,7 @@ export class FollowedScope {
 
   /** Whether every key of the last comparison was judged. */
   get isCompared(): boolean {
-    return !this.#isComparisonDue && !this.#isListing && this.#uncompared.size === 0
+    return !this.#isComparisonDue && !this.#isListing && !this.#hasFailed && this.#uncompared.size === 0
   }
 
   /** Whether names are being read, for a comparison. */
@@ -121,16 +129,19 @@ export class FollowedScope {
     await this.checkFolder()
     this.#isComparisonDue = this.#reasons.size > 0 // the system gives no hints: that is to be told
     const yielder = new Yielder(this.#site.host)
-    for (const key of new Set([...(await this.#listKeys()), ...this.known.keys()])) {
-      this.#know(key, await this.#look(key))
+    this.#told.clear()
+    for (const key of new Set([...(await this.#listKeys()), ...this.#known.keys()])) {
+      const version = await this.#look(key)
+      if (!this.#told.has(key)) this.#know(key, version)
       if (yielder.isDue()) await yielder.yield()
     }
     this.isBegun = true
   }
 
-  /** Ends the watches. */
+  /** Nobody follows it any more. */
   close(): void {
-    for (const watch of this.#watches.splice(0)) watch.close()
+    this.#isClosed = true
+    this.#unwatch()
   }
 
   /** A key is to be looked at. */
@@ -160,15 +171,24 @@ export class FollowedScope {
     const place = await this.#findPlace()
     if (before?.chain === place.chain) return
     this.#place = place
-    this.close()
-    if (!this.isPolled) this.#watch(place)
+    this.#unwatch()
+    if (!this.isPolled && !this.#isClosed) this.#watch(place)
     if (before?.folder === place.folder) return
     if (before?.folder !== undefined) this.#reasons.add('folder')
     this.#isComparisonDue = true
   }
 
+  /** A commit has set a key to a version, or deleted it, and that is told. */
+  noteTold(key: string, version: string | undefined): void {
+    this.#know(key, version)
+    this.#told.add(key)
+    this.#suspects.delete(key)
+    if (this.#uncompared.has(key)) this.touch(key)
+  }
+
   /** Looks at the files of some dirty keys. */
   async look(): Promise<Looks> {
+    this.#told.clear()
     if (this.#isComparisonDue && !this.#isListing) void this.#beginComparison()
     const looks = new Map<string, string | undefined>()
     for (const key of this.#dirty) {
@@ -179,12 +199,22 @@ export class FollowedScope {
     return looks
   }
 
-  /** The edits among what a look has found (H2). `unsettled` are changes of this scope that are no edits. */
-  judge(looks: Looks, unsettled: readonly RecordedChange[], nowMs: number): Edit[] {
+  /** Whether a look has found anything to judge. */
+  isDifferent(looks: Looks): boolean {
+    for (const [key, version] of looks) if (version !== this.#known.get(key)) return true
+    return false
+  }
+
+  /**
+   * The edits among what a look has found. `ungiven` are the keys that commits may have changed which were not given;
+   * undefined if it is not known which those are (H3).
+   */
+  judge(looks: Looks, ungiven: ReadonlySet<string> | undefined, nowMs: number): Edit[] {
     const edits: Edit[] = []
     for (const [key, version] of looks) {
-      if (version === this.known.get(key)) this.#settle(key)
-      else if (isExplained(key, version, unsettled)) this.#suspect(key, version, nowMs)
+      if (version === this.#known.get(key)) this.#settle(key)
+      else if (ungiven === undefined || this.#told.has(key)) this.#dirty.add(key)
+      else if (ungiven.has(key)) this.#suspect(key, version, nowMs)
       else if (this.#isQuiet(key, version, nowMs)) {
         this.#settle(key)
         this.#know(key, version)
@@ -226,8 +256,8 @@ export class FollowedScope {
   }
 
   #know(key: string, version: string | undefined): void {
-    if (version === undefined) this.known.delete(key)
-    else this.known.set(key, version)
+    if (version === undefined) this.#known.delete(key)
+    else this.#known.set(key, version)
   }
 
   #settle(key: string): void {
@@ -253,8 +283,9 @@ export class FollowedScope {
     this.#isComparisonDue = false
     this.#isListing = true
     this.#isComparing = true
+    this.#hasFailed = false
     try {
-      for (const key of [...(await this.#listKeys()), ...this.known.keys()]) {
+      for (const key of [...(await this.#listKeys()), ...this.#known.keys()]) {
         this.#dirty.add(key)
         this.#uncompared.add(key)
       }
@@ -262,6 +293,7 @@ export class FollowedScope {
       this.#watching.onHint()
     } catch (error) {
       this.#isListing = false
+      this.#hasFailed = true
       this.#watching.onError(error)
     }
   }
@@ -303,6 +335,10 @@ export class FollowedScope {
     })
   }
 
+  #unwatch(): void {
+    for (const watch of this.#watches.splice(0)) watch.close()
+  }
+
   #watchOne(path: string, onName: (name: string | undefined) => void): void {
     const { disk } = this.#site
     this.#watches.push(disk.watchFolder(path, onName, (error) => this.#loseHints(error)))
@@ -334,17 +370,4 @@ interface Place {
   readonly present: number
   /** What tells the scope's own folder from others; undefined if it is not there. */
   readonly folder: string | undefined
-}
-
-/** Whether a file is as a commit that is under way leaves it. */
-function isExplained(
-  key: string,
-  version: string | undefined,
-  unsettled: readonly RecordedChange[],
-): boolean {
-  return unsettled.some((change) => {
-    if (change.key !== key || change.kind === 'superseded') return false
-    if (change.kind === 'delete') return version === undefined
-    return version !== undefined && decodeTime(version) === change.time
-  })
 }

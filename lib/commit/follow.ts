@@ -10,10 +10,11 @@ import { diskError } from '../base/errors.js'
 import { POLL_FOLDERS_MS, QUIET_MS, SETTLE_FIRST_MS, SETTLE_MAX_MS, WATCH_LOOK_MS } from '../base/limits.js'
 import { isSameScope, type ScopeId } from '../base/scope-id.js'
 import type { Committer } from './committer.js'
-import type { DoubtReason, FollowedChange, Following, FollowRequest } from './engine.js'
-import { CommitFeed, type FeedCommit, type FeedState } from './feed.js'
-import { type DescribedChange, describeChange } from './follow-change.js'
+import type { FollowedChange, Following, FollowRequest } from './engine.js'
+import { CommitFeed, type FeedCommit, type FeedState, type UngivenChange } from './feed.js'
+import { describeChange } from './follow-change.js'
 import { FollowClock } from './follow-clock.js'
+import { Follow } from './follow-request.js'
 import type { FollowedScope, Looks } from './follow-scope.js'
 import { FollowedScopes, type FollowSettings } from './followed-scopes.js'
 import type { Site } from './site.js'
@@ -23,16 +24,6 @@ export const DEFAULT_FOLLOWING: FollowSettings = {
   polling: false,
   intervalMs: POLL_FOLDERS_MS,
   quietMs: QUIET_MS,
-}
-
-interface Follow {
-  readonly request: FollowRequest
-  /** Lets the process go. */
-  release: () => void
-  isReady: boolean
-  isClosed: boolean
-  /** Changes up to this revision may have been told as present from the beginning. */
-  toldTo: number
 }
 
 /** All who follow one store in this process. */
@@ -72,7 +63,7 @@ export class Follower {
   /** See `Engine.follow`. */
   follow(request: FollowRequest): Following {
     const release = request.persistent ? this.#clock.hold() : NOOP
-    const follow: Follow = { request, release, isReady: false, isClosed: false, toldTo: 0 }
+    const follow = new Follow(request, this.#committer.own?.revision ?? 0, release)
     if (this.#follows.size === 0) this.#start()
     this.#follows.add(follow)
     if (request.scope !== undefined) this.#scopes.add(request.scope)
@@ -91,16 +82,19 @@ export class Follower {
       this.#settings.polling ? { close: () => undefined } : disk.watchFolder(path, onHint)
     const feed = new CommitFeed(this.#site, { own: () => this.#committer.own, watch })
     this.#feed = feed
-    this.#committer.onSettled = (group) => {
-      feed.addLocal(group)
-      this.#clock.wake(0)
+    this.#committer.listener = {
+      onSettled: (group) => {
+        feed.addLocal(group)
+        this.#clock.wake(0)
+      },
+      onUnknown: (group) => feed.addUnknown(group),
     }
     this.#clock.start()
     this.#watches.push(watch(layout.control))
   }
 
   #stop(): void {
-    this.#committer.onSettled = undefined
+    this.#committer.listener = undefined
     this.#clock.stop()
     for (const watch of this.#watches.splice(0)) watch.close()
     this.#feed?.close()
@@ -113,8 +107,7 @@ export class Follower {
         const feed = this.#feed as CommitFeed
         this.#begun ??= feed.begin()
         await this.#begun
-        if (follow.request.scope === undefined)
-          for (const id of await this.#scopes.list()) this.#scopes.add(id)
+        if (follow.request.scope === undefined) await this.#listScopes(follow, (id) => this.#scopes.add(id))
         await this.#scopes.begin()
         await this.#exclusively(() => this.#lookAndTell(follow))
         return
@@ -128,28 +121,21 @@ export class Follower {
 
   /** What this process knows after a look is what was there at first, but for a commit that is not settled. */
   async #lookAndTell(follow: Follow): Promise<void> {
-    if (follow.isClosed) return
-    const { unsettledTo } = await this.#look()
-    const { request } = follow
-    for (const scope of request.initial ? this.#scopes.begun : []) {
-      if (!isFor(request, scope.id)) continue
-      for (const [key, version] of scope.known) request.onChanges([describePresent(scope.id, key, version)])
+    let ungiven: readonly UngivenChange[] | undefined
+    while (ungiven === undefined) {
+      await this.#look()
+      if (follow.isClosed) return
+      ungiven = await this.#feed?.findUngiven()
     }
-    if (request.initial) follow.toldTo = unsettledTo
-    follow.isReady = true
-    request.onReady()
+    follow.begin(this.#scopes.begun, ungiven)
   }
 
   #end(follow: Follow): void {
     if (follow.isClosed) return
-    follow.isClosed = true
-    follow.release()
+    follow.close()
     this.#follows.delete(follow)
-    const requests = [...this.#follows].map(({ request }) => request)
-    this.#scopes.keep(
-      (id) => requests.some((request) => isFor(request, id)),
-      this.#findGeneral() !== undefined,
-    )
+    const follows = [...this.#follows]
+    this.#scopes.keep((id) => follows.some((one) => one.isFor(id)), this.#findGeneral() !== undefined)
     if (this.#follows.size === 0) this.#stop()
     this.#endRescans()
   }
@@ -169,10 +155,18 @@ export class Follower {
     const follow = this.#findGeneral()
     if (follow?.isReady !== true) return
     try {
-      for (const id of await this.#scopes.list()) if (!follow.isClosed) this.#scopes.openNew(id)
+      await this.#listScopes(follow, (id) => this.#scopes.openNew(id))
     } catch (error) {
       this.#fail(error)
     }
+  }
+
+  /** For one who follows all scopes. */
+  async #listScopes(follow: Follow, add: (id: ScopeId) => void): Promise<void> {
+    const listed = await this.#scopes.list()
+    if (follow.isClosed) return
+    this.#scopes.watchFolders(listed)
+    for (const id of listed.scopes) add(id)
   }
 
   /** One look at a time. */
@@ -198,54 +192,50 @@ export class Follower {
   }
 
   /** Files, journals, judgement: in this order. */
-  async #look(): Promise<FeedState> {
+  async #look(): Promise<void> {
     const feed = this.#feed
-    if (feed === undefined) return NOTHING
+    if (!feed?.isBegun) return
     const looks = new Map<FollowedScope, Looks>()
     this.#scopes.poll(this.#now())
     for (const scope of this.#scopes.begun) {
       await scope.checkFolder()
       scope.wakeSuspects(this.#now())
-      if (scope.isDirty) looks.set(scope, await scope.look())
+      looks.set(scope, await scope.look())
     }
-    const state = await feed.read((commit) => this.#tell(commit))
-    if (this.#feed !== feed) return NOTHING
+    const state = await feed.read((commit) => (this.#feed === feed ? this.#tell(commit) : undefined))
+    const isAnyDifferent = [...looks].some(([scope, found]) => scope.isDifferent(found))
+    const ungiven = isAnyDifferent ? await feed.findUngiven() : undefined
+    if (this.#feed !== feed) return
     if (state.hasGap) this.#scopes.doubt('gap')
-    for (const [scope, found] of looks) this.#judge(scope, found, state)
+    for (const [scope, found] of looks) this.#judge(scope, found, ungiven)
     for (const scope of this.#scopes.begun) {
-      for (const reason of scope.takeCompared()) this.#tellResync(scope, reason)
+      for (const reason of scope.takeCompared())
+        for (const follow of [...this.#follows]) follow.tellResync(reason, scope.id)
     }
     this.#plan(state)
-    return state
   }
 
-  #judge(scope: FollowedScope, found: Looks, { unsettled }: FeedState): void {
-    const own = unsettled.filter((change) => isSameScope(change.scope, scope.id))
-    for (const { key, version } of scope.judge(found, own, this.#now())) {
+  #judge(scope: FollowedScope, found: Looks, ungiven: readonly UngivenChange[] | undefined): void {
+    const own = ungiven?.filter((change) => isSameScope(change.scope, scope.id))
+    const keys = own && new Set(own.map(({ key }) => key))
+    for (const { key, version } of scope.judge(found, keys, this.#now())) {
       const change: FollowedChange = {
         type: version === undefined ? 'delete' : 'set',
         ...{ scope: scope.id, key, version, revision: undefined, by: undefined, source: 'external' },
       }
-      for (const follow of this.#followsOf(scope)) follow.request.onChanges([change])
+      for (const follow of [...this.#follows]) follow.tellEdit(change)
     }
   }
 
   async #tell(commit: FeedCommit): Promise<void> {
-    const described: DescribedChange[] = []
+    const described: FollowedChange[] = []
     const general = this.#findGeneral()
     for (const change of commit.changes) {
       const scope =
         general === undefined ? this.#scopes.find(change.scope) : this.#meet(change.scope, general)
       if (scope !== undefined) described.push(await describeChange(scope, commit, change))
     }
-    for (const { request, isReady, toldTo } of [...this.#follows]) {
-      if (request.initial && !isReady) continue // it will be told what is present
-      const isOld = commit.revision <= toldTo
-      const told = described
-        .filter(({ change, wasKnown }) => isFor(request, change.scope) && !(wasKnown && isOld))
-        .map(({ change }) => change)
-      if (told.length > 0) request.onChanges(told)
-    }
+    for (const follow of [...this.#follows]) follow.tellCommit(commit, described)
   }
 
   /** A scope, which may have appeared with this commit. */
@@ -253,14 +243,10 @@ export class Follower {
     return isReady ? this.#scopes.openNew(id) : this.#scopes.add(id)
   }
 
-  #tellResync(scope: FollowedScope, reason: DoubtReason): void {
-    for (const { request } of this.#followsOf(scope)) request.onResync(reason, scope.id)
-  }
-
   /** The next look: at once, when an edit has been quiet for long enough, when a commit may be settled, or to compare. */
-  #plan({ unsettled }: FeedState): void {
-    this.#settleMs = unsettled.length === 0 ? SETTLE_FIRST_MS : Math.min(2 * this.#settleMs, SETTLE_MAX_MS)
-    if (unsettled.length > 0) this.#clock.wake(this.#settleMs)
+  #plan({ isWaiting }: FeedState): void {
+    this.#settleMs = isWaiting ? Math.min(2 * this.#settleMs, SETTLE_MAX_MS) : SETTLE_FIRST_MS
+    if (isWaiting) this.#clock.wake(this.#settleMs)
     const nowMs = this.#now()
     for (const scope of this.#scopes.begun) {
       const waitMs = scope.wakeSuspects(nowMs)
@@ -318,25 +304,9 @@ export class Follower {
     return [...this.#follows].find(({ request }) => request.scope === undefined)
   }
 
-  #followsOf(scope: FollowedScope): Follow[] {
-    return [...this.#follows].filter(
-      ({ request, isReady }) => isFor(request, scope.id) && (isReady || !request.initial),
-    )
-  }
-
   #now(): number {
     return this.#site.host.monotonicMs()
   }
 }
 
 const NOOP = (): void => undefined
-
-const NOTHING: FeedState = { hasGap: false, unsettled: [], unsettledTo: 0 }
-
-function isFor({ scope }: FollowRequest, id: ScopeId): boolean {
-  return scope === undefined || isSameScope(scope, id)
-}
-
-function describePresent(scope: ScopeId, key: string, version: string): FollowedChange {
-  return { type: 'set', scope, key, version, revision: undefined, by: undefined, source: 'initial' }
-}

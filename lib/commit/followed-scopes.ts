@@ -35,6 +35,13 @@ export interface ScopeCalls {
   onError(error: unknown): void
 }
 
+/** What is in a store. */
+export interface ListedScopes {
+  readonly scopes: readonly ScopeId[]
+  /** The folders in which other scopes would appear. */
+  readonly folders: readonly string[]
+}
+
 /** All scopes that are followed. */
 export class FollowedScopes {
   readonly #site: Site
@@ -98,8 +105,8 @@ export class FollowedScopes {
     this.#folders = undefined
   }
 
-  /** The scopes that have a folder, and the shared one of each workspace; from now on it is told when others appear. */
-  async list(): Promise<readonly ScopeId[]> {
+  /** The scopes that have a folder, and the shared one of each workspace. */
+  async list(): Promise<ListedScopes> {
     const { layout } = this.#site
     const scopes: ScopeId[] = []
     const folders = [layout.root]
@@ -109,10 +116,14 @@ export class FollowedScopes {
       scopes.push({ workspace })
       for (const plugin of await listFolders(this.#site, plugins)) scopes.push({ workspace, plugin })
     }
-    if (!this.#settings.polling)
-      this.#folders ??= this.#settings.watchFolders?.(() => this.#calls.onFolders())
+    return { scopes, folders }
+  }
+
+  /** From now on it is told when other scopes appear beside these. */
+  watchFolders({ folders }: ListedScopes): void {
+    if (this.#settings.polling) return
+    this.#folders ??= this.#settings.watchFolders?.(() => this.#calls.onFolders())
     this.#folders?.add(folders)
-    return scopes
   }
 
   /** Compares all; without a reason nobody is told of it. */

@@ -33,6 +33,8 @@ export type Pin = (path: string) => string
 export class StagedDisk implements Disk {
   /** What every call goes through; with none calls go straight to the disk. */
   intercept: Interceptor | undefined
+  /** What every hint goes through; with none they are given at once. */
+  onHint: ((give: () => void, giveNoName: () => void) => void) | undefined
   /** Every call so far, as `rename /a /b`. */
   readonly log: string[] = []
   #disk: Disk
@@ -48,6 +50,7 @@ export class StagedDisk implements Disk {
   /** Nothing that this process still does reaches the disk, and no call returns. */
   disconnect(): void {
     this.intercept = () => new Promise(() => {})
+    this.onHint = () => {}
     this.#disk = this
     this.log.length = 0
   }
@@ -152,8 +155,27 @@ export class StagedDisk implements Disk {
     return this.#call('syncFolder', [path], (disk, at) => disk.syncFolder(at))
   }
 
-  watchFolder(...watching: Parameters<Disk['watchFolder']>): { close(): void } {
-    return this.#disk === this ? { close: () => {} } : this.#disk.watchFolder(...watching)
+  watchFolder(...[path, onHint, onLost]: Parameters<Disk['watchFolder']>): { close(): void } {
+    if (this.#disk === this) return { close: () => {} }
+    let isOpen = true
+    const give = (name: string | undefined): void => {
+      if (isOpen) onHint(name)
+    }
+    const stage = (name: string | undefined): void => {
+      if (this.onHint === undefined) give(name)
+      else
+        this.onHint(
+          () => give(name),
+          () => give(undefined),
+        )
+    }
+    const watch = this.#disk.watchFolder(path, stage, onLost)
+    return {
+      close: () => {
+        isOpen = false
+        watch.close()
+      },
+    }
   }
 
   #call<T>(
