@@ -105,6 +105,9 @@ export const REOPENED_STREAM_MS = 200
 /** A watcher looks this often whatever it is told, in case a hint got lost. */
 export const WATCH_LOOK_MS = 1000
 
+/** So many watched folders are looked at then, in case one was replaced; if there are more, in turn. */
+export const FOLDERS_A_LOOK = 100
+
 /** A timer that is late by so much may have missed hints: the process was stopped, or its event loop blocked. */
 export const WATCH_LATE_MS = 1000
 

@@ -41,9 +41,9 @@ export interface FeedCommit {
 
 /** What one look at the journals found. */
 export interface FeedState {
-  /** Commits are missing; the feed goes on behind them. */
+  /** Commits are missing; the next read goes on behind them. */
   readonly hasGap: boolean
-  /** The next commit is there, but not settled: look again soon. */
+  /** There is more, but it is not settled: look again soon. */
   readonly isWaiting: boolean
 }
 
@@ -71,7 +71,14 @@ export class CommitFeed {
   /** Groups of this process that another one may have finished. */
   #unknown: SettledGroup[] = []
   #revision = 0
+  #lastLocal = 0
+  #beginning: Promise<void> | undefined
   #isBegun = false
+  #isClosed = false
+  /** Journals may have been moved since they were listed. */
+  #isListingDue = true
+  /** Whether they were listed by the last read: before that a work folder may have got a journal. */
+  #isListed = false
 
   constructor(site: Site, sources: FeedSources) {
     this.#site = site
@@ -84,9 +91,20 @@ export class CommitFeed {
     return this.#isBegun
   }
 
+  /** Whether nobody wants any more commits. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** The last revision that this process has settled, as far as was added. */
+  get lastLocal(): number {
+    return this.#lastLocal
+  }
+
   /** Commits that this process has settled. */
   addLocal(group: SettledGroup): void {
     this.#local.push(...listCommits(group, true))
+    this.#lastLocal = lastOf(group)
   }
 
   /** Commits of this process of which only a later owner knows what came of them. */
@@ -94,11 +112,24 @@ export class CommitFeed {
     this.#unknown.push(group)
   }
 
-  /** Begins behind the last settled commit, but before the first local one that was added. */
-  async begin(): Promise<void> {
+  /** Journals may have been moved. */
+  noteMoves(): void {
+    this.#isListingDue = true
+  }
+
+  /** Begins behind the last settled commit, but before the first local one that was added. Once; rejects if it failed. */
+  begin(): Promise<void> {
+    this.#beginning ??= this.#begin().catch((error: unknown) => {
+      this.#beginning = undefined
+      throw error
+    })
+    return this.#beginning
+  }
+
+  async #begin(): Promise<void> {
     for (let round = 0; round < STILL_ROUNDS; round += 1) {
       const own = this.#sources.own()
-      await this.#journals.list(own?.folder, this.#revision)
+      await this.#listJournals()
       for (const journal of this.#journals.all) await journal.read()
       this.#revision = Math.max(this.#lastKnown(), own?.revision ?? 0)
       while (await this.#readJournals(() => undefined));
@@ -113,20 +144,21 @@ export class CommitFeed {
 
   /** Gives all commits that are settled by now. */
   async read(deliver: Deliver): Promise<FeedState> {
+    this.#isListed = false
+    if (await this.#isAllLocal(deliver)) return { hasGap: false, isWaiting: false }
     const from = this.#revision
-    let hasGap = false
     for (let round = 1; ; round += 1) {
-      await this.#journals.list(this.#sources.own()?.folder, this.#revision)
+      await this.#listJournals()
       while ((await this.#readLocal(deliver)) || (await this.#readJournals(deliver)));
       const isWaiting = await this.#hasUnsettled()
       const goOn = this.#findReset(from) ?? (isWaiting ? this.#revision : this.#lastKnown())
-      const isDone = goOn === this.#revision || hasGap
-      if (isDone || round === STILL_ROUNDS) {
-        this.#journals.closeUnneeded(this.#revision)
-        return { hasGap, isWaiting: isWaiting || !isDone }
-      }
-      hasGap = round > 1 && (await this.#isStill()) // at first its journal may have been made since the listing
+      const isMissing = goOn !== this.#revision
+      // At first its journal may have been made since the listing.
+      const hasGap = isMissing && round > 1 && (await this.#isStill())
+      if (isMissing && !hasGap && round < STILL_ROUNDS) continue
       if (hasGap) this.#revision = goOn
+      this.#journals.closeUnneeded(this.#revision)
+      return { hasGap, isWaiting: isWaiting || isMissing }
     }
   }
 
@@ -136,10 +168,13 @@ export class CommitFeed {
    */
   async findUngiven(): Promise<readonly UngivenChange[] | undefined> {
     const recorded = await this.#readRecorded()
-    const isStill = await this.#journals.isStill()
+    const isStill = this.#isListed && (await this.#journals.isStill())
     // From here on at one moment: what is settled is no more under way, but added.
     const own = this.#sources.own()
-    if (!isStill || !this.#journals.isListedFor(own?.folder)) return undefined
+    if (!isStill || !this.#journals.isListedFor(own?.folder)) {
+      this.#isListingDue = true
+      return undefined
+    }
     const underWay = own?.underWay === undefined ? [] : listCommits(own.underWay, true)
     const commits = [...recorded, ...this.#local, ...underWay].filter(
       ({ revision }) => revision > this.#revision,
@@ -151,9 +186,25 @@ export class CommitFeed {
     return ungiven
   }
 
-  /** Lets all journals go. */
+  /** Lets all journals go, and gives nothing more. */
   close(): void {
+    this.#isClosed = true
     this.#journals.close()
+  }
+
+  /** While this process is the owner nobody else commits: if no name has changed either, its own commits are all. */
+  async #isAllLocal(deliver: Deliver): Promise<boolean> {
+    const folder = this.#sources.own()?.folder
+    if (this.#isListingDue || folder === undefined || !this.#journals.isListedFor(folder)) return false
+    while (await this.#readLocal(deliver));
+    const own = this.#sources.own()
+    return own?.folder === folder && own.revision === this.#revision
+  }
+
+  async #listJournals(): Promise<void> {
+    this.#isListed = true
+    this.#isListingDue = false
+    await this.#journals.list(this.#sources.own()?.folder, this.#revision)
   }
 
   /** F5. */
@@ -218,9 +269,9 @@ export class CommitFeed {
   }
 
   async #give(commit: FeedCommit, deliver: Deliver): Promise<void> {
-    if (commit.revision !== this.#revision + 1) return
-    this.#revision = commit.revision
+    if (commit.revision !== this.#revision + 1 || this.#isClosed) return
     await deliver(commit)
+    this.#revision = commit.revision // if that fails, it is given again
   }
 
   /** Whether a record in another owner's hands is a group of this process (F2). */

@@ -1,9 +1,11 @@
 /** One who follows: what was asked for, and what was told. */
 
 import { isSameScope, type ScopeId } from '../base/scope-id.js'
+import type { Host } from '../disk/host.js'
 import type { DoubtReason, FollowedChange, FollowRequest } from './engine.js'
 import type { FeedCommit, UngivenChange } from './feed.js'
 import type { FollowedScope } from './follow-scope.js'
+import { Yielder } from './site.js'
 import { decodeTime } from './version.js'
 
 /** One follower of a scope, or of all. */
@@ -14,16 +16,16 @@ export class Follow {
   isReady = false
   /** Nothing is told any more. */
   isClosed = false
+  /** Commits up to this revision were settled before it followed, as far as is known. */
+  settledTo: number
   readonly #release: () => void
-  /** Commits up to this revision were settled by this process before it followed. */
-  readonly #ownedTo: number
   /** Of keys that were told as present: the revision of the commit that had left them so, where it is given later. */
   readonly #present = new Map<string, number>()
 
   /** `release` lets the process go. */
-  constructor(request: FollowRequest, ownedTo: number, release: () => void) {
+  constructor(request: FollowRequest, settledTo: number, release: () => void) {
     this.request = request
-    this.#ownedTo = ownedTo
+    this.settledTo = settledTo
     this.#release = release
   }
 
@@ -33,31 +35,32 @@ export class Follow {
     return scope === undefined || isSameScope(scope, id)
   }
 
-  /** From now on nothing is missed. Tells what is present first, if that was asked for. */
-  begin(scopes: readonly FollowedScope[], ungiven: readonly UngivenChange[]): void {
+  /** Whether it is told of all scopes. */
+  get isGeneral(): boolean {
+    return this.request.scope === undefined
+  }
+
+  /** From now on nothing is missed. Tells what is present first, if that was asked for. To be called while nobody looks. */
+  async begin(
+    host: Host,
+    scopes: readonly FollowedScope[],
+    ungiven: readonly UngivenChange[],
+  ): Promise<void> {
+    const yielder = new Yielder(host)
     const told = this.request.initial ? scopes.filter(({ id }) => this.isFor(id)) : []
     for (const scope of told) {
-      for (const change of ungiven) if (isSameScope(change.scope, scope.id)) this.#notePresent(scope, change)
-      for (const [key, version] of scope.known) {
-        const change = {
-          type: 'set',
-          scope: scope.id,
-          key,
-          version,
-          revision: undefined,
-          by: undefined,
-        } as const
-        this.request.onChanges([{ ...change, source: 'initial' }])
-      }
+      for (const change of ungiven) this.#notePresent(scope, change)
+      await this.#tellPresent(scope, yielder)
     }
+    if (this.isClosed) return
     this.isReady = true
     this.request.onReady()
   }
 
   /** Tells of the changes of a commit. */
-  tellCommit({ revision, isLocal }: FeedCommit, changes: readonly FollowedChange[]): void {
+  tellCommit({ revision }: FeedCommit, changes: readonly FollowedChange[]): void {
     if (this.request.initial && !this.isReady) return // it will be told what is present
-    if (isLocal && revision <= this.#ownedTo) return
+    if (revision <= this.settledTo) return
     const told = changes.filter(
       ({ scope, key }) => this.isFor(scope) && revision > (this.#present.get(describeKey(scope, key)) ?? 0),
     )
@@ -80,11 +83,21 @@ export class Follow {
     this.#release()
   }
 
+  async #tellPresent({ id, known }: FollowedScope, yielder: Yielder): Promise<void> {
+    for (const [key, version] of known) {
+      if (this.isClosed) return
+      const change = { type: 'set', scope: id, key, version, revision: undefined, by: undefined } as const
+      this.request.onChanges([{ ...change, source: 'initial' }])
+      if (yielder.isDue()) await yielder.yield()
+    }
+  }
+
   /** Where a key is as a change has left it, neither that nor those before are to be told again. */
-  #notePresent({ id, known }: FollowedScope, change: UngivenChange): void {
-    const version = known.get(change.key)
-    const isThere = version === undefined ? change.kind === 'delete' : decodeTime(version) === change.time
-    if (isThere) this.#present.set(describeKey(id, change.key), change.revision ?? 0)
+  #notePresent({ id, known }: FollowedScope, { scope, key, kind, time, revision = 0 }: UngivenChange): void {
+    if (!isSameScope(scope, id)) return
+    const version = known.get(key)
+    const isThere = version === undefined ? kind === 'delete' : decodeTime(version) === time
+    if (isThere) this.#present.set(describeKey(id, key), revision)
   }
 }
 

@@ -62,7 +62,7 @@ export class FollowedScope {
   readonly #path: string
   readonly #watching: ScopeWatching
   readonly #known = new Map<string, string>()
-  /** Keys of which a commit was told since the last look (H2). */
+  /** Keys of which a commit was told since the last look, or since it was begun (H2). */
   readonly #told = new Set<string>()
   readonly #dirty = new Set<string>()
   /** In the order of their times. */
@@ -129,13 +129,13 @@ export class FollowedScope {
     await this.checkFolder()
     this.#isComparisonDue = this.#reasons.size > 0 // the system gives no hints: that is to be told
     const yielder = new Yielder(this.#site.host)
-    this.#told.clear()
     for (const key of new Set([...(await this.#listKeys()), ...this.#known.keys()])) {
       const version = await this.#look(key)
       if (!this.#told.has(key)) this.#know(key, version)
       if (yielder.isDue()) await yielder.yield()
     }
     this.isBegun = true
+    this.forgetTold()
   }
 
   /** Nobody follows it any more. */
@@ -186,9 +186,13 @@ export class FollowedScope {
     if (this.#uncompared.has(key)) this.touch(key)
   }
 
+  /** What is seen from now on is seen after all that was told. */
+  forgetTold(): void {
+    if (this.isBegun) this.#told.clear()
+  }
+
   /** Looks at the files of some dirty keys. */
   async look(): Promise<Looks> {
-    this.#told.clear()
     if (this.#isComparisonDue && !this.#isListing) void this.#beginComparison()
     const looks = new Map<string, string | undefined>()
     for (const key of this.#dirty) {

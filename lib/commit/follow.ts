@@ -1,21 +1,19 @@
 /**
  * Following: what changes in a store, in order, once, for all of this process who asked.
  *
- * One look after another: at the files of dirty keys, at the journals to their end, then what differs is judged
- * (follow-scope.ts has the reason for this order). A hint only makes the next look come soon. Nothing is watched, and no
- * handle is held, while nobody follows.
+ * A hint only makes the next look (follow-look.ts) come soon. Nothing is watched, and no handle is held, while nobody
+ * follows.
  */
 
 import { diskError } from '../base/errors.js'
-import { POLL_FOLDERS_MS, QUIET_MS, SETTLE_FIRST_MS, SETTLE_MAX_MS, WATCH_LOOK_MS } from '../base/limits.js'
-import { isSameScope, type ScopeId } from '../base/scope-id.js'
+import { POLL_FOLDERS_MS, QUIET_MS, WATCH_LOOK_MS } from '../base/limits.js'
+import type { ScopeId } from '../base/scope-id.js'
 import type { Committer } from './committer.js'
-import type { FollowedChange, Following, FollowRequest } from './engine.js'
-import { CommitFeed, type FeedCommit, type FeedState, type UngivenChange } from './feed.js'
-import { describeChange } from './follow-change.js'
+import type { Following, FollowRequest } from './engine.js'
+import { CommitFeed } from './feed.js'
 import { FollowClock } from './follow-clock.js'
+import { Looker } from './follow-look.js'
 import { Follow } from './follow-request.js'
-import type { FollowedScope, Looks } from './follow-scope.js'
 import { FollowedScopes, type FollowSettings } from './followed-scopes.js'
 import type { Site } from './site.js'
 
@@ -33,23 +31,22 @@ export class Follower {
   readonly #settings: FollowSettings
   readonly #clock: FollowClock
   readonly #scopes: FollowedScopes
+  readonly #looker: Looker
   readonly #follows = new Set<Follow>()
   readonly #rescans = new Set<() => void>()
   #feed: CommitFeed | undefined
-  #begun: Promise<void> | undefined
-  readonly #watches: { close(): void }[] = []
-  #looking: Promise<void> = Promise.resolve()
-  #settleMs = SETTLE_FIRST_MS
+  #controlWatch: { close(): void } | undefined
   #isLookDue = false
   #hasFailed = false
   #reported: string | undefined
 
   constructor(site: Site, committer: Committer, settings: FollowSettings) {
+    const monotonicMs = (): number => site.host.monotonicMs()
     this.#site = site
     this.#committer = committer
     this.#settings = settings
     this.#clock = new FollowClock({
-      monotonicMs: () => site.host.monotonicMs(),
+      monotonicMs,
       onLook: () => void this.#lookSoon(),
       onSecond: (isLate) => this.#onSecond(isLate),
     })
@@ -58,16 +55,18 @@ export class Follower {
       onFolders: () => void this.#discover(),
       onError: (error) => this.#fail(error),
     })
+    const tools = { scopes: this.#scopes, clock: this.#clock, follows: this.#follows, monotonicMs }
+    this.#looker = new Looker(tools)
   }
 
   /** See `Engine.follow`. */
   follow(request: FollowRequest): Following {
+    const feed = this.#feed ?? this.#start()
     const release = request.persistent ? this.#clock.hold() : NOOP
-    const follow = new Follow(request, this.#committer.own?.revision ?? 0, release)
-    if (this.#follows.size === 0) this.#start()
+    const follow = new Follow(request, feed.lastLocal, release)
     this.#follows.add(follow)
     if (request.scope !== undefined) this.#scopes.add(request.scope)
-    void this.#begin(follow)
+    void this.#begin(follow, feed)
     return {
       rescan: () => this.#rescan(),
       end: () => this.#endSettled(follow),
@@ -75,12 +74,11 @@ export class Follower {
     }
   }
 
-  #start(): void {
-    const onHint = (): void => this.#clock.wake(0)
-    const { disk, layout } = this.#site
-    const watch = (path: string): { close(): void } =>
-      this.#settings.polling ? { close: () => undefined } : disk.watchFolder(path, onHint)
-    const feed = new CommitFeed(this.#site, { own: () => this.#committer.own, watch })
+  #start(): CommitFeed {
+    const feed = new CommitFeed(this.#site, {
+      own: () => this.#committer.own,
+      watch: (path) => this.#watch(path, () => this.#clock.wake(0)),
+    })
     this.#feed = feed
     this.#committer.listener = {
       onSettled: (group) => {
@@ -90,29 +88,36 @@ export class Follower {
       onUnknown: (group) => feed.addUnknown(group),
     }
     this.#clock.start()
-    this.#watches.push(watch(layout.control))
+    this.#controlWatch = this.#watch(this.#site.layout.control, () => {
+      feed.noteMoves()
+      this.#clock.wake(0)
+    })
+    return feed
+  }
+
+  #watch(path: string, onHint: () => void): { close(): void } {
+    return this.#settings.polling ? { close: NOOP } : this.#site.disk.watchFolder(path, onHint)
   }
 
   #stop(): void {
     this.#committer.listener = undefined
     this.#clock.stop()
-    for (const watch of this.#watches.splice(0)) watch.close()
+    this.#controlWatch?.close()
     this.#feed?.close()
-    this.#feed = this.#begun = undefined
+    this.#feed = undefined
   }
 
-  async #begin(follow: Follow): Promise<void> {
+  /** Resolves when nothing is missed any more, or it has ended. */
+  async #begin(follow: Follow, feed: CommitFeed): Promise<void> {
     while (!follow.isClosed) {
       try {
-        const feed = this.#feed as CommitFeed
-        this.#begun ??= feed.begin()
-        await this.#begun
-        if (follow.request.scope === undefined) await this.#listScopes(follow, (id) => this.#scopes.add(id))
-        await this.#scopes.begin()
-        await this.#exclusively(() => this.#lookAndTell(follow))
+        await feed.begin() // before it is read what is there: what is committed after that is told
+        if (follow.isClosed) return
+        if (follow.isGeneral) await this.#listScopes(follow, (id) => this.#scopes.add(id))
+        await this.#scopes.begin((id) => follow.isFor(id)) // this takes its time, and others are told meanwhile
+        await this.#looker.exclusively(() => this.#lookAndTell(follow, feed))
         return
       } catch (error) {
-        this.#begun = undefined
         this.#report(error, [follow])
         await new Promise((resolve) => setTimeout(resolve, WATCH_LOOK_MS).unref())
       }
@@ -120,14 +125,19 @@ export class Follower {
   }
 
   /** What this process knows after a look is what was there at first, but for a commit that is not settled. */
-  async #lookAndTell(follow: Follow): Promise<void> {
-    let ungiven: readonly UngivenChange[] | undefined
-    while (ungiven === undefined) {
-      await this.#look()
+  async #lookAndTell(follow: Follow, feed: CommitFeed): Promise<void> {
+    const isMeant = (id: ScopeId): boolean => follow.isFor(id)
+    for (;;) {
+      await this.#scopes.begin(isMeant)
       if (follow.isClosed) return
-      ungiven = await this.#feed?.findUngiven()
+      await this.#looker.look(feed)
+      const ungiven = await feed.findUngiven()
+      if (follow.isClosed) return
+      if (ungiven !== undefined && !this.#scopes.isAnyUnknown(isMeant))
+        // a commit may have brought one
+        return follow.begin(this.#site.host, this.#scopes.begun, ungiven)
+      await new Promise((resolve) => setImmediate(resolve))
     }
-    follow.begin(this.#scopes.begun, ungiven)
   }
 
   #end(follow: Follow): void {
@@ -142,7 +152,8 @@ export class Follower {
 
   async #endSettled(follow: Follow): Promise<void> {
     try {
-      await this.#exclusively(() => this.#look())
+      await this.#feed?.begin()
+      await this.#look()
     } catch (error) {
       this.#report(error, [follow])
     }
@@ -169,96 +180,26 @@ export class Follower {
     for (const id of listed.scopes) add(id)
   }
 
-  /** One look at a time. */
-  #exclusively(body: () => Promise<unknown>): Promise<unknown> {
-    const looking = this.#looking.then(body)
-    this.#looking = looking.then(NOOP, NOOP)
-    return looking
-  }
-
   async #lookSoon(): Promise<void> {
-    if (this.#isLookDue || this.#begun === undefined) return
+    if (this.#isLookDue) return
     this.#isLookDue = true
     try {
-      await this.#begun
-      await this.#exclusively(() => {
-        this.#isLookDue = false
-        return this.#look()
-      })
+      await this.#look()
     } catch (error) {
-      this.#isLookDue = false
       this.#fail(error)
     }
   }
 
-  /** Files, journals, judgement: in this order. */
-  async #look(): Promise<void> {
-    const feed = this.#feed
-    if (!feed?.isBegun) return
-    const looks = new Map<FollowedScope, Looks>()
-    this.#scopes.poll(this.#now())
-    for (const scope of this.#scopes.begun) {
-      await scope.checkFolder()
-      scope.wakeSuspects(this.#now())
-      looks.set(scope, await scope.look())
-    }
-    const state = await feed.read((commit) => (this.#feed === feed ? this.#tell(commit) : undefined))
-    const isAnyDifferent = [...looks].some(([scope, found]) => scope.isDifferent(found))
-    const ungiven = isAnyDifferent ? await feed.findUngiven() : undefined
-    if (this.#feed !== feed) return
-    if (state.hasGap) this.#scopes.doubt('gap')
-    for (const [scope, found] of looks) this.#judge(scope, found, ungiven)
-    for (const scope of this.#scopes.begun) {
-      for (const reason of scope.takeCompared())
-        for (const follow of [...this.#follows]) follow.tellResync(reason, scope.id)
-    }
-    this.#plan(state)
-  }
-
-  #judge(scope: FollowedScope, found: Looks, ungiven: readonly UngivenChange[] | undefined): void {
-    const own = ungiven?.filter((change) => isSameScope(change.scope, scope.id))
-    const keys = own && new Set(own.map(({ key }) => key))
-    for (const { key, version } of scope.judge(found, keys, this.#now())) {
-      const change: FollowedChange = {
-        type: version === undefined ? 'delete' : 'set',
-        ...{ scope: scope.id, key, version, revision: undefined, by: undefined, source: 'external' },
-      }
-      for (const follow of [...this.#follows]) follow.tellEdit(change)
-    }
-  }
-
-  async #tell(commit: FeedCommit): Promise<void> {
-    const described: FollowedChange[] = []
-    const general = this.#findGeneral()
-    for (const change of commit.changes) {
-      const scope =
-        general === undefined ? this.#scopes.find(change.scope) : this.#meet(change.scope, general)
-      if (scope !== undefined) described.push(await describeChange(scope, commit, change))
-    }
-    for (const follow of [...this.#follows]) follow.tellCommit(commit, described)
-  }
-
-  /** A scope, which may have appeared with this commit. */
-  #meet(id: ScopeId, { isReady }: Follow): FollowedScope {
-    return isReady ? this.#scopes.openNew(id) : this.#scopes.add(id)
-  }
-
-  /** The next look: at once, when an edit has been quiet for long enough, when a commit may be settled, or to compare. */
-  #plan({ isWaiting }: FeedState): void {
-    this.#settleMs = isWaiting ? Math.min(2 * this.#settleMs, SETTLE_MAX_MS) : SETTLE_FIRST_MS
-    if (isWaiting) this.#clock.wake(this.#settleMs)
-    const nowMs = this.#now()
-    for (const scope of this.#scopes.begun) {
-      const waitMs = scope.wakeSuspects(nowMs)
-      if (waitMs !== undefined) this.#clock.wake(Math.ceil(waitMs))
-      if (scope.isDirty && !scope.isListing) this.#clock.wake(0)
-    }
-    const pollMs = this.#scopes.planPoll(nowMs)
-    if (pollMs !== undefined) this.#clock.wake(pollMs)
-    if (this.#scopes.begun.every((scope) => scope.isCompared)) {
+  #look(): Promise<void> {
+    return this.#looker.exclusively(async () => {
+      this.#isLookDue = false
+      const feed = this.#feed
+      if (!feed?.isBegun) return
+      await this.#looker.look(feed)
+      if (!this.#scopes.isCompared) return
       this.#reported = undefined
       this.#endRescans()
-    }
+    })
   }
 
   #onSecond(isLate: boolean): void {
@@ -266,7 +207,8 @@ export class Follower {
     this.#hasFailed = false
     if (hasFailed) this.#scopes.doubt('error')
     else if (isLate) this.#scopes.doubt('late')
-    else for (const scope of this.#scopes.begun) scope.doubtFolder()
+    else this.#scopes.doubtFolders()
+    this.#feed?.noteMoves()
     this.#clock.wake(0)
     void this.#discover()
   }
@@ -275,8 +217,9 @@ export class Follower {
     const release = this.#clock.hold()
     await this.#discover()
     this.#scopes.doubt()
+    this.#feed?.noteMoves()
     this.#clock.wake(0)
-    await new Promise<void>((resolve) => this.#rescans.add(resolve))
+    if (this.#follows.size > 0) await new Promise<void>((resolve) => this.#rescans.add(resolve))
     release()
   }
 
@@ -301,11 +244,7 @@ export class Follower {
 
   /** One who follows all scopes. */
   #findGeneral(): Follow | undefined {
-    return [...this.#follows].find(({ request }) => request.scope === undefined)
-  }
-
-  #now(): number {
-    return this.#site.host.monotonicMs()
+    return [...this.#follows].find(({ isGeneral }) => isGeneral)
   }
 }
 

@@ -1,6 +1,6 @@
 /** The scopes that are followed in a store: found, opened, compared now and then where the system gives no hints. */
 
-import { POLL_COST_SHARE } from '../base/limits.js'
+import { FOLDERS_A_LOOK, POLL_COST_SHARE } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { DoubtReason } from './engine.js'
 import { FollowedScope } from './follow-scope.js'
@@ -51,6 +51,7 @@ export class FollowedScopes {
   #folders: FoldersWatch | undefined
   #pollSinceMs: number | undefined
   #nextPollMs = 0
+  #nextFolder = 0
 
   constructor(site: Site, settings: FollowSettings, calls: ScopeCalls) {
     this.#site = site
@@ -88,9 +89,20 @@ export class FollowedScopes {
     return scope
   }
 
-  /** Resolves when it is known of all scopes what they hold. */
-  async begin(): Promise<void> {
-    await Promise.all([...this.#scopes.values()].map((scope) => scope.begin()))
+  /** Whether every key of every comparison was judged. */
+  get isCompared(): boolean {
+    return this.begun.every((scope) => scope.isCompared)
+  }
+
+  /** Whether it is not known yet of a scope that is meant what it holds. */
+  isAnyUnknown(isMeant: (id: ScopeId) => boolean): boolean {
+    return [...this.#scopes.values()].some(({ id, isBegun }) => !isBegun && isMeant(id))
+  }
+
+  /** Resolves when it is known of all scopes that are meant what they hold. */
+  async begin(isMeant: (id: ScopeId) => boolean): Promise<void> {
+    const scopes = [...this.#scopes.values()].filter(({ id }) => isMeant(id))
+    await Promise.all(scopes.map((scope) => scope.begin()))
   }
 
   /** Lets all go that nobody wants any more. */
@@ -129,6 +141,15 @@ export class FollowedScopes {
   /** Compares all; without a reason nobody is told of it. */
   doubt(reason?: DoubtReason): void {
     for (const scope of this.begun) scope.doubt(reason)
+  }
+
+  /** It is to be looked at whether the folders of some scopes still are those that are watched; of all in turn. */
+  doubtFolders(): void {
+    const scopes = this.begun
+    for (let count = Math.min(scopes.length, FOLDERS_A_LOOK); count > 0; count -= 1) {
+      this.#nextFolder = (this.#nextFolder + 1) % scopes.length
+      scopes[this.#nextFolder]?.doubtFolder()
+    }
   }
 
   /** Compares those of which the system tells nothing, if it is time. */

@@ -18,6 +18,8 @@ export interface AskedCommit {
   readonly number: number
   readonly values: Readonly<Record<string, string | undefined>>
   readonly isDone: boolean
+  /** Keys that it deleted though they held nothing: nothing may be told of them. */
+  readonly idle?: readonly string[] | undefined
   readonly revision?: number | undefined
 }
 
@@ -25,6 +27,8 @@ export interface AskedCommit {
 export interface ToldOptions {
   readonly initial: boolean
   readonly scope: ScopeId | undefined
+  /** Of which it is told. */
+  readonly keys: readonly string[]
   /** The versions of all keys as they are now. */
   readonly readPresent: () => ReadonlyMap<string, string>
   /** How many commits were asked for by now. */
@@ -39,6 +43,7 @@ export class ToldChanges {
   following: Following | undefined
   isClosed = false
   readonly #isInitial: boolean
+  readonly #keys: readonly string[]
   readonly #groups: (readonly FollowedChange[])[] = []
   /** What is known to whoever was told all of it, and, unless it was told that as well, knows what was there at `ready`. */
   #state = new Map<string, string | undefined>()
@@ -50,9 +55,10 @@ export class ToldChanges {
   /** How many commits had been asked for by then; `initial` may have told of their keys. */
   #readyAt = 0
 
-  constructor(actor: string, { initial, scope, readPresent, countCommits, onNote }: ToldOptions) {
+  constructor(actor: string, { initial, scope, keys, readPresent, countCommits, onNote }: ToldOptions) {
     this.actor = actor
     this.#isInitial = initial
+    this.#keys = keys
     this.request = {
       scope,
       initial,
@@ -103,7 +109,9 @@ export class ToldChanges {
       if (this.#state.get(key) === version && edits.versions.has(version) && !present.has(key))
         this.#state.delete(key)
     }
-    const [told, found] = [this.#state, present].map((state) => JSON.stringify([...state].sort()))
+    const [told, found] = [this.#state, present].map((state) =>
+      JSON.stringify([...state].filter(([key]) => this.#keys.includes(key)).sort()),
+    )
     if (told !== found) problems.push(`${this.actor} was told ${told}, and there is ${found}.`)
     return problems
   }
@@ -116,12 +124,14 @@ export class ToldChanges {
       const { revision, by, source } = group[0] as FollowedChange
       if (revision === undefined) continue
       const missing = commits.filter(
-        (commit) => last !== undefined && (commit.revision ?? 0) > last && (commit.revision ?? 0) < revision,
+        (commit) =>
+          this.#tellsOf(commit).length > 0 &&
+          (commit.revision ?? 0) > (last ?? revision) &&
+          (commit.revision ?? 0) < revision,
       )
-      const isGap = last !== undefined && revision > last + 1
       const mayLack =
         this.#hasGap || (this.#isInitial && missing.every(({ number }) => number <= this.#readyAt))
-      if ((last !== undefined && revision <= last) || (isGap && !mayLack))
+      if ((last !== undefined && revision <= last) || (missing.length > 0 && !mayLack))
         problems.push(`${this.actor} was told of commit ${revision} after ${last}.`)
       last = revision
       const keys = group.map(({ key }) => key)
@@ -139,15 +149,19 @@ export class ToldChanges {
     return problems
   }
 
-  #compare(group: readonly FollowedChange[], { values, isDone }: AskedCommit): string[] {
-    const told = group.map(({ key }) => key).join()
-    const isWhole = told === Object.keys(values).join()
-    // What was there at first is not told once more; and the delete of what is not there is no change.
+  #tellsOf({ values, idle = [] }: AskedCommit): string[] {
+    return Object.keys(values).filter((key) => this.#keys.includes(key) && !idle.includes(key))
+  }
+
+  #compare(group: readonly FollowedChange[], asked: AskedCommit): string[] {
+    const { values, isDone, idle = [] } = asked
+    const told = group.map(({ key }) => key)
+    const isWhole = told.filter((key) => !idle.includes(key)).join() === this.#tellsOf(asked).join()
+    // What was there at first is not told once more.
     const isPart = group.every(({ key }) => key in values)
-    const deleted = Object.keys(values).filter((key) => values[key] === undefined)
-    const mayLack = this.#isInitial || deleted.length > 0 || !isDone
+    const mayLack = this.#isInitial || !isDone
     if (isWhole || (mayLack && isPart)) return []
-    return [`${this.actor} was told ${told} of the commit of ${Object.keys(values).join()}.`]
+    return [`${this.actor} was told ${told.join()} of the commit of ${Object.keys(values).join()}.`]
   }
 
   /** An edit by hand was one. */

@@ -3,8 +3,10 @@
  * what was told. Calls are let through one at a time and in any order, hints come late or never, time passes in between.
  */
 
+import { dirname } from 'node:path'
 import { vi } from 'vitest'
 import { StorageError } from '../../lib/base/errors.js'
+import type { ScopeId } from '../../lib/base/scope-id.js'
 import type { Change } from '../../lib/commit/engine.js'
 import { encodeVersion } from '../../lib/commit/version.js'
 import { MemoryDisk } from './memory-disk.js'
@@ -26,9 +28,13 @@ export interface WatchHazards {
 
 const PROCESSES = 3
 const ACTIONS = 7
-const KEYS = ['a', 'b', 'c', 'd', 'e']
 const ROOT = '/store'
-const FOLDER = `${ROOT}/default/shared`
+const LATE: ScopeId = { workspace: 'default', plugin: 'late' }
+/** Each key is in one scope; the second one appears in the course of things. */
+const KEYS: Readonly<Record<string, ScopeId>> = {
+  ...Object.fromEntries(['a', 'b', 'c', 'd'].map((key) => [key, SCOPE])),
+  ...Object.fromEntries(['x', 'y'].map((key) => [key, LATE])),
+}
 
 interface Actor {
   readonly name: string
@@ -156,7 +162,7 @@ export class WatchSimulation {
   #follow(actor: Actor): void {
     const told = new ToldChanges(actor.name, {
       initial: this.random.chance(0.5),
-      scope: this.random.chance(0.5) ? SCOPE : undefined,
+      ...this.#chooseScope(),
       readPresent: () => this.#readFolder(),
       countCommits: () => this.#attempts.length,
       onNote: (line) => this.#note(actor, line),
@@ -174,17 +180,22 @@ export class WatchSimulation {
     const values: Record<string, string | undefined> = {}
     for (let count = 1 + this.random.below(3); count > 0; count -= 1) {
       const isDelete = this.random.chance(0.3)
-      values[this.random.pick(KEYS)] = isDelete ? undefined : `${this.#next()}`
+      values[this.#pickKey()] = isDelete ? undefined : `${this.#next()}`
     }
     const attempt = { actor: actor.name, number: this.#attempts.length + 1, values, isDone: false }
     this.#attempts.push(attempt)
     this.#note(actor, `begins ${JSON.stringify(values, (_, value) => value ?? null)}`)
     const changes = Object.entries(values).map(([key, value]): Change => {
-      return { scope: SCOPE, key, value: value === undefined ? undefined : Buffer.from(value) }
+      return { scope: KEYS[key] ?? SCOPE, key, value: value === undefined ? undefined : Buffer.from(value) }
     })
     try {
-      const { revision } = await actor.process.engine.commit({ changes, writer: actor.name })
-      Object.assign(attempt, { isDone: true, revision })
+      const { revision, results } = await actor.process.engine.commit({ changes, writer: actor.name })
+      const idle = Object.keys(values).filter((_, index) => results[index]?.existed === false)
+      Object.assign(attempt, {
+        isDone: true,
+        revision,
+        idle: idle.filter((key) => values[key] === undefined),
+      })
       this.#note(actor, `has done ${revision}`)
     } catch (error) {
       const isExpected = error instanceof StorageError && error.code === 'FENCED'
@@ -206,16 +217,16 @@ export class WatchSimulation {
 
   /** Somebody writes in place, writes anew and renames, touches, removes, or moves away, as commands and editors do. */
   #edit(): void {
-    const key = this.random.pick(KEYS)
-    const path = `${FOLDER}/${key}`
+    const key = this.#pickKey()
+    const path = this.#pathOf(key)
     const stat = this.#disk.stat(path)
-    if (this.#disk.stat(FOLDER) === undefined) return
+    if (this.#disk.stat(dirname(path)) === undefined) return
     const time = BigInt(Date.now()) * 1_000_000n + BigInt(this.#next()) // no commit has a time like this
     const bytes = Buffer.from(`by hand ${this.#serial}`)
     const kind = this.random.below(stat === undefined ? 2 : 5)
     if (kind === 0) {
-      this.#disk.createFile(`${FOLDER}/.tmp`, bytes, { mode: 0o600, time })
-      this.#disk.rename(`${FOLDER}/.tmp`, path)
+      this.#disk.createFile(`${dirname(path)}/.tmp`, bytes, { mode: 0o600, time })
+      this.#disk.rename(`${dirname(path)}/.tmp`, path)
     } else if (stat === undefined) this.#disk.createFile(path, bytes, { mode: 0o600, time })
     else if (kind === 1) this.#disk.edit(path, bytes, time)
     else if (kind === 2) this.#disk.edit(path, this.#disk.readFile(path) ?? bytes, time)
@@ -233,8 +244,8 @@ export class WatchSimulation {
 
   #readFolder(): Map<string, string> {
     const versions = new Map<string, string>()
-    for (const key of KEYS) {
-      const stat = this.#disk.stat(`${FOLDER}/${key}`)
+    for (const key of Object.keys(KEYS)) {
+      const stat = this.#disk.stat(this.#pathOf(key))
       if (stat !== undefined) versions.set(key, encodeVersion(stat))
     }
     return versions
@@ -264,6 +275,22 @@ export class WatchSimulation {
       else vi.advanceTimersToNextTimer()
       if (round > 50_000) throw new Error('It never ends.')
     }
+  }
+
+  /** All scopes, or one of them. */
+  #chooseScope(): { scope: ScopeId | undefined; keys: readonly string[] } {
+    const all = Object.keys(KEYS)
+    if (this.random.chance(0.5)) return { scope: undefined, keys: all }
+    const scope = KEYS[this.#pickKey()] ?? SCOPE
+    return { scope, keys: all.filter((key) => KEYS[key] === scope) }
+  }
+
+  #pickKey(): string {
+    return this.random.pick(Object.keys(KEYS))
+  }
+
+  #pathOf(key: string): string {
+    return this.#machine.layout.keyPath(KEYS[key] ?? SCOPE, key)
   }
 
   #next(): number {
