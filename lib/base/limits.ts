@@ -132,6 +132,12 @@ export const SETTLE_MAX_MS = 50
 /** Journals that are moved while they are looked for are looked for so often in one go. */
 export const STILL_ROUNDS = 10
 
+/** A journal that is needed no more is left for so long to processes that follow, who may be late, ... */
+export const PAST_MS = 10_000
+
+/** ... but no more than so many bytes of them. */
+export const PAST_BYTES: number = 16 * 1024 * 1024
+
 /** A journal is followed in pieces of so many bytes. */
 export const FEED_WINDOW_BYTES: number = 16 * 1024
 

@@ -11,11 +11,16 @@ import {
   readRecordLength,
 } from './record.js'
 
-/** Where a journal is: in a work folder, fenced or not, at its kept name, or removed. */
+/** Where a journal is: in a work folder, fenced or not, at a name that says its last revision, or removed. */
 export type JournalPlace =
   | { readonly kind: 'owned' | 'fenced'; readonly folder: string }
-  | { readonly kind: 'kept'; readonly revision: number }
+  | { readonly kind: 'kept' | 'past'; readonly revision: number }
   | { readonly kind: 'gone' }
+
+/** Whether its name says its last revision: what lies behind that is no commit. */
+export function isNamed(place: JournalPlace): place is JournalPlace & { readonly revision: number } {
+  return place.kind === 'kept' || place.kind === 'past'
+}
 
 /** A record, and the position behind it. */
 export interface FoundRecord {

@@ -3,7 +3,7 @@
 import { identifyFile } from '../disk/disk.js'
 import { JOURNAL_NAME } from '../disk/layout.js'
 import { type ControlNames, readControlNames } from './claim.js'
-import { FollowedJournal, type JournalPlace } from './feed-journal.js'
+import { FollowedJournal, isNamed, type JournalPlace } from './feed-journal.js'
 import type { Site } from './site.js'
 
 /** Watches a journal that grows. */
@@ -40,7 +40,7 @@ export class FollowedJournals {
    */
   async list(ownFolder: string | undefined, above: number): Promise<void> {
     const names = await readControlNames(this.#site)
-    const { work, kept } = names
+    const { work, kept, past } = names
     this.#ownFolder = ownFolder
     this.#names = describeNames(names)
     const unseen = new Set(this.#journals.values())
@@ -52,9 +52,9 @@ export class FollowedJournals {
       const journal = await this.#follow(`${folder}/${JOURNAL_NAME}`, place)
       if (journal !== undefined) unseen.delete(journal)
     }
-    for (const { name, revision } of kept) {
+    for (const { kind, name, revision } of [...past, ...kept]) {
       if (revision <= above) continue
-      const journal = await this.#follow(this.#site.layout.controlPath(name), { kind: 'kept', revision })
+      const journal = await this.#follow(this.#site.layout.controlPath(name), { kind, revision })
       if (journal !== undefined) unseen.delete(journal)
     }
     for (const journal of unseen) journal.place = { kind: 'gone' }
@@ -74,8 +74,7 @@ export class FollowedJournals {
   closeUnneeded(revision: number): void {
     for (const journal of this.#journals.values()) {
       const { place } = journal
-      const isOver =
-        place.kind === 'gone' ? journal.wasGone : place.kind === 'kept' && place.revision <= revision
+      const isOver = place.kind === 'gone' ? journal.wasGone : isNamed(place) && place.revision <= revision
       journal.wasGone = place.kind === 'gone'
       if (isOver) this.#close(journal)
     }
@@ -119,8 +118,8 @@ export class FollowedJournals {
   }
 }
 
-function describeNames({ work, kept }: ControlNames): string {
-  return [...work, ...kept]
+function describeNames({ work, kept, past }: ControlNames): string {
+  return [...work, ...kept, ...past]
     .map(({ name }) => name)
     .sort()
     .join(' ')

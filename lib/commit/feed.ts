@@ -11,7 +11,7 @@
  * F2  Commits of this process come from its committer, those of others from journals: the owner's, which grows, and
  *     kept ones. A commit of this process that another owner had to finish is this process's all the same.
  * F3  A record counts if another one stands behind it, since an owner appends only when the one before is settled; or if
- *     its journal was kept under a name that covers it; or if all of its files are in place while the work folder still
+ *     its journal got a name that covers it; or if all of its files are in place while the work folder still
  *     stands; or if the next journal begins with its very revision and time. Until then it may be taken back.
  * F4  Where a revision is known to exist and no journal has it any more, there is a *gap*: the feed says so, and goes on
  *     behind it. Only while the journals stand still can it be sure of that.
@@ -23,7 +23,7 @@ import { STILL_ROUNDS } from '../base/limits.js'
 import { isSameScope } from '../base/scope-id.js'
 import { isStanding } from './claim.js'
 import type { OwnCommits } from './committer.js'
-import type { FollowedJournal, JournalPlace } from './feed-journal.js'
+import { type FollowedJournal, isNamed, type JournalPlace } from './feed-journal.js'
 import { FollowedJournals } from './feed-journals.js'
 import type { JournalRecord, RecordedChange, SettledGroup } from './record.js'
 import { type Site, Yielder } from './site.js'
@@ -148,10 +148,7 @@ export class CommitFeed {
     if (await this.#isAllLocal(deliver)) return { hasGap: false, isWaiting: false }
     const from = this.#revision
     for (let round = 1; ; round += 1) {
-      await this.#listJournals()
-      while ((await this.#readLocal(deliver)) || (await this.#readJournals(deliver)));
-      const isWaiting = await this.#hasUnsettled()
-      const goOn = this.#findReset(from) ?? (isWaiting ? this.#revision : this.#lastKnown())
+      const { isWaiting, goOn } = await this.#readOnce(deliver, from)
       const isMissing = goOn !== this.#revision
       // At first its journal may have been made since the listing.
       const hasGap = isMissing && round > 1 && (await this.#isStill())
@@ -159,6 +156,18 @@ export class CommitFeed {
       if (hasGap) this.#revision = goOn
       this.#journals.closeUnneeded(this.#revision)
       return { hasGap, isWaiting: isWaiting || isMissing }
+    }
+  }
+
+  /** One listing of the journals, all that they prove, and behind which revision it goes on then. */
+  async #readOnce(deliver: Deliver, from: number): Promise<{ isWaiting: boolean; goOn: number }> {
+    await this.#listJournals()
+    while ((await this.#readLocal(deliver)) || (await this.#readJournals(deliver)));
+    const next = await this.#findNext()
+    const isWaiting = next !== undefined && next <= this.#revision + 1
+    return {
+      isWaiting,
+      goOn: this.#findReset(from) ?? (isWaiting ? this.#revision : this.#lastBefore(next)),
     }
   }
 
@@ -215,7 +224,7 @@ export class CommitFeed {
   /** A revision that is certain, and that all of this process's knowledge does not go beyond. */
   #lastKnown(): number {
     const known = this.#journals.all.map(({ place, first }) =>
-      Math.max(place.kind === 'kept' ? place.revision : 0, first?.revision ?? 0),
+      Math.max(isNamed(place) ? place.revision : 0, first?.revision ?? 0),
     )
     const [local] = this.#local
     return Math.max(this.#revision, ...known, local === undefined ? 0 : local.revision - 1)
@@ -289,6 +298,7 @@ export class CommitFeed {
     const isNext = ({ first }: FollowedJournal): boolean =>
       first?.revision === lastOf(record) && first.time === time
     if (this.#journals.all.some(isNext)) return true
+    if (place.kind === 'past') return true
     if (place.kind === 'kept') return !this.#journals.isFinishing || (await isInPlace(this.#site, record))
     if (place.kind !== 'owned') return false
     return (await isInPlace(this.#site, record)) && (await isStanding(this.#site, { path: place.folder }))
@@ -306,15 +316,21 @@ export class CommitFeed {
     return commits
   }
 
-  /** Whether the record that comes next is there, and not proven. */
-  async #hasUnsettled(): Promise<boolean> {
+  /** The lowest revision of a record that was not given. */
+  async #findNext(): Promise<number | undefined> {
+    const revisions: number[] = []
     for (const journal of this.#journals.all) {
       if (journal.place.kind === 'gone') continue
       const record = (await journal.read())[0]?.record
-      if (record?.kind !== 'commits' || isBehind(journal.place, record)) continue
-      if (record.revision <= this.#revision + 1) return true
+      if (record?.kind === 'commits' && !isBehind(journal.place, record)) revisions.push(record.revision)
     }
-    return false
+    return revisions.length === 0 ? undefined : Math.min(...revisions)
+  }
+
+  /** The last revision that nobody can give any more, as far as is known, where the next one is that. */
+  #lastBefore(next: number | undefined): number {
+    const last = this.#lastKnown()
+    return last > this.#revision && next !== undefined ? Math.min(last, next - 1) : last
   }
 
   /** The end of the owner's journal is behind what was given: somebody put an older store in the place of this one. */
@@ -326,7 +342,7 @@ export class CommitFeed {
 }
 
 function isBehind(place: JournalPlace, record: JournalRecord): boolean {
-  return place.kind === 'kept' && record.revision > place.revision
+  return isNamed(place) && record.revision > place.revision
 }
 
 function lastOf({ revision, commits }: SettledGroup): number {

@@ -15,6 +15,7 @@ import { FollowClock } from './follow-clock.js'
 import { Looker } from './follow-look.js'
 import { Follow } from './follow-request.js'
 import { FollowedScopes, type FollowSettings } from './followed-scopes.js'
+import { Reader, removePast } from './readers.js'
 import type { Site } from './site.js'
 
 /** Hints of the system, and the quiet time of `limits.ts`. */
@@ -32,6 +33,7 @@ export class Follower {
   readonly #clock: FollowClock
   readonly #scopes: FollowedScopes
   readonly #looker: Looker
+  readonly #reader: Reader
   readonly #follows = new Set<Follow>()
   readonly #rescans = new Set<() => void>()
   #feed: CommitFeed | undefined
@@ -45,6 +47,7 @@ export class Follower {
     this.#site = site
     this.#committer = committer
     this.#settings = settings
+    this.#reader = new Reader(site)
     this.#clock = new FollowClock({
       monotonicMs,
       onLook: () => void this.#lookSoon(),
@@ -88,6 +91,7 @@ export class Follower {
       onUnknown: (group) => feed.addUnknown(group),
     }
     this.#clock.start()
+    this.#reader.announce()
     this.#controlWatch = this.#watch(this.#site.layout.control, () => {
       feed.noteMoves()
       this.#clock.wake(0)
@@ -105,12 +109,24 @@ export class Follower {
     this.#controlWatch?.close()
     this.#feed?.close()
     this.#feed = undefined
+    this.#reader.withdraw()
+  }
+
+  /** Resolves when nothing is held, nor left in the store; nobody follows any more. */
+  async close(): Promise<void> {
+    await this.#reader.settled
+  }
+
+  /** The same as the process exits, when nothing can be awaited. */
+  closeAtExit(): void {
+    this.#reader.withdrawAtExit()
   }
 
   /** Resolves when nothing is missed any more, or it has ended. */
   async #begin(follow: Follow, feed: CommitFeed): Promise<void> {
     while (!follow.isClosed) {
       try {
+        await this.#reader.settled
         await feed.begin() // before it is read what is there: what is committed after that is told
         if (follow.isClosed) return
         if (follow.isGeneral) await this.#listScopes(follow, (id) => this.#scopes.add(id))
@@ -211,6 +227,7 @@ export class Follower {
     this.#feed?.noteMoves()
     this.#clock.wake(0)
     void this.#discover()
+    removePast(this.#site).catch(NOOP) // the next owner does it, too
   }
 
   async #rescan(): Promise<void> {

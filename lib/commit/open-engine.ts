@@ -34,7 +34,7 @@ interface SharedCommitter {
 /** The stores that are open in this process, by what stands for their filesystem, then by their root. */
 const openStores = new WeakMap<object, Map<string, Promise<SharedCommitter>>>()
 
-const committers = new Set<Committer>()
+const opened = new Set<Pick<SharedCommitter, 'committer' | 'follower'>>()
 
 /**
  * Opens a store, and recovers it if its last owner died. `filesystem` is whatever tells one filesystem from another:
@@ -75,24 +75,29 @@ async function share({ site, lock, lockTimeoutMs, following }: EngineParts): Pro
   await recoverIfNeeded(site, committer)
   const ownerWatch = setInterval(() => watchOwner(site, committer), WATCH_OWNER_MS)
   ownerWatch.unref()
-  if (committers.size === 0) process.on('exit', releaseAll)
-  committers.add(committer)
+  if (opened.size === 0) process.on('exit', releaseAll)
   const follower = new Follower(site, committer, following ?? DEFAULT_FOLLOWING)
-  return { site, committer, follower, ownerWatch, users: 0 }
+  const shared = { site, committer, follower, ownerWatch, users: 0 }
+  opened.add(shared)
+  return shared
 }
 
-async function endSharing({ committer, ownerWatch }: SharedCommitter): Promise<void> {
-  clearInterval(ownerWatch)
+async function endSharing(shared: SharedCommitter): Promise<void> {
+  clearInterval(shared.ownerWatch)
   try {
-    await committer.close()
+    await shared.follower.close()
+    await shared.committer.close()
   } finally {
-    committers.delete(committer)
-    if (committers.size === 0) process.off('exit', releaseAll)
+    opened.delete(shared)
+    if (opened.size === 0) process.off('exit', releaseAll)
   }
 }
 
 function releaseAll(): void {
-  for (const committer of committers) committer.releaseAtExit()
+  for (const { committer, follower } of opened) {
+    follower.closeAtExit()
+    committer.releaseAtExit()
+  }
 }
 
 /** What a dead owner committed must be seen by the first read. Where nothing can be written, it stays as it is. */

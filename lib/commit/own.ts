@@ -23,6 +23,7 @@ import {
 } from './claim.js'
 import { Journal } from './journal.js'
 import { syncScopeFolders } from './publish.js'
+import { leavePast, removePast } from './readers.js'
 import type { SettledGroup } from './record.js'
 import { finishJournal, type History, type KeptSummary, keepJournal, recoverKept } from './recover.js'
 import type { Site } from './site.js'
@@ -207,12 +208,14 @@ export async function startJournal(
  * until another has a higher revision: a name that another process may use again is never removed (C6).
  */
 export async function removeSynced(site: Site, known: KnownJournals, synced: number): Promise<void> {
-  const { kept } = await readControlNames(site)
-  for (const { name, revision } of kept.slice(0, -1)) {
+  const names = await readControlNames(site)
+  for (const { name, revision } of names.kept.slice(0, -1)) {
     if (revision > synced) continue
     known.delete(name)
+    await leavePast(site, names, revision)
     await ignoring(['ENOENT'], () => site.disk.unlink(site.layout.controlPath(name)))
   }
+  if (names.past.length > 0) await removePast(site)
 }
 
 /** Moves the present journal to its kept name. */

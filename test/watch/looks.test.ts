@@ -235,3 +235,35 @@ test('an edit by hand over a commit is told after it, and is not lost', async ()
   await pass(200)
   expect(told).toEqual(['set a process 2', 'set b process 2', 'set c process 3', 'set a external'])
 })
+
+test('a commit is told as an edit: its process has closed the store before anybody looks', async () => {
+  const { writer, reader, told } = await startBoth()
+  const listing = new Hold(reader, listingNames)
+  await pass(1100)
+  expect(listing.isReached).toBe(true)
+  await writer.commit({ a: '1' })
+  const closing = writer.close() // everything is synced, and the journal is not needed any more
+  await pass(5000)
+  await closing
+  listing.release()
+  await pass(200)
+  expect(told).toEqual(['set a process 2'])
+  await reader.close()
+  expect(disk.listNames('/store/.plainkeep')?.filter((name) => /^(past|r)/.test(name))).toEqual([])
+})
+
+test('who is late by far finds no journal any more: the folder is compared, and that is said', async () => {
+  const { writer, reader, told } = await startBoth()
+  const listing = new Hold(reader, listingNames)
+  await pass(1100)
+  expect(listing.isReached).toBe(true)
+  await writer.commit({ a: '1' })
+  await pass(15_000)
+  await writer.commit({ b: '2' })
+  const closing = writer.close()
+  await pass(2000)
+  await closing
+  listing.release()
+  await pass(200)
+  expect(told.sort()).toEqual(['resync gap', 'set a external', 'set b process 3'])
+})
