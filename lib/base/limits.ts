@@ -133,7 +133,7 @@ export const SETTLE_MAX_MS = 50
 export const STILL_ROUNDS = 10
 
 /** A journal that is needed no more is left for so long to processes that follow, who may be late, ... */
-export const PAST_MS = 10_000
+export const PAST_MS = 5000
 
 /** ... but no more than so many bytes of them. */
 export const PAST_BYTES: number = 16 * 1024 * 1024

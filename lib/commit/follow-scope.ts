@@ -13,12 +13,12 @@
  * H5  What is dirty or suspect stays so until it is judged; a doubt makes every key dirty, known or listed.
  */
 
-import { basename } from 'node:path'
 import { LOOK_SLICE_NAMES } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
-import { type FileStat, identifyFile, isErrorCode } from '../disk/disk.js'
+import type { FileStat } from '../disk/disk.js'
 import { decodeName } from '../disk/layout.js'
 import type { DoubtReason } from './engine.js'
+import { FollowedFolder } from './follow-folder.js'
 import { listStill, NO_STILLNESS } from './list.js'
 import { type Site, Yielder } from './site.js'
 import { encodeVersion } from './version.js'
@@ -69,15 +69,12 @@ export class FollowedScope {
   readonly #suspects = new Map<string, Suspect>()
   readonly #uncompared = new Set<string>()
   readonly #reasons = new Set<DoubtReason>()
-  readonly #watches: { close(): void }[] = []
-  #place: Place | undefined
-  #isFolderDoubtful = false
+  readonly #folder: FollowedFolder
   #beginning: Promise<void> | undefined
   #isComparisonDue = false
   #isListing = false
   #isComparing = false
   #hasFailed = false
-  #isClosed = false
 
   constructor(site: Site, id: ScopeId, watching: ScopeWatching) {
     this.id = Object.freeze({ ...id })
@@ -85,6 +82,12 @@ export class FollowedScope {
     this.#site = site
     this.#path = site.layout.scopePath(this.id)
     this.#watching = watching
+    this.#folder = new FollowedFolder(site, this.id, !watching.isPolled, {
+      onName: (name) => this.#touchName(name),
+      onDoubt: () => this.#watching.onHint(),
+      onOverflow: () => this.doubt('overflow'),
+      onSilence: () => this.#poll(),
+    })
   }
 
   /** The versions that were told last; one entry for each present key. */
@@ -94,7 +97,7 @@ export class FollowedScope {
 
   /** Whether something is to be looked at, or is being listed for that. */
   get isDirty(): boolean {
-    return this.#dirty.size > 0 || this.#isComparisonDue || this.#isFolderDoubtful || this.#isListing
+    return this.#dirty.size > 0 || this.#isComparisonDue || this.#folder.isDoubtful || this.#isListing
   }
 
   /** Whether every key of the last comparison was judged. */
@@ -140,8 +143,7 @@ export class FollowedScope {
 
   /** Nobody follows it any more. */
   close(): void {
-    this.#isClosed = true
-    this.#unwatch()
+    this.#folder.close()
   }
 
   /** A key is to be looked at. */
@@ -154,27 +156,19 @@ export class FollowedScope {
   doubt(reason?: DoubtReason): void {
     if (reason !== undefined) this.#reasons.add(reason)
     this.#isComparisonDue = true
-    this.doubtFolder()
+    this.#folder.doubt()
   }
 
   /** It is to be looked at whether the folder still is the one that is watched. */
   doubtFolder(): void {
-    this.#isFolderDoubtful = true
-    this.#watching.onHint()
+    this.#folder.doubt()
   }
 
   /** If another folder is there than the one that is watched, watches that one, and compares. */
   async checkFolder(): Promise<void> {
-    if (this.#place !== undefined && !this.#isFolderDoubtful) return
-    this.#isFolderDoubtful = false
-    const before = this.#place
-    const place = await this.#findPlace()
-    if (before?.chain === place.chain) return
-    this.#place = place
-    this.#unwatch()
-    if (!this.isPolled && !this.#isClosed) this.#watch(place)
-    if (before?.folder === place.folder) return
-    if (before?.folder !== undefined) this.#reasons.add('folder')
+    const state = await this.#folder.check()
+    if (state === 'same') return
+    if (state === 'replaced') this.#reasons.add('folder')
     this.#isComparisonDue = true
   }
 
@@ -259,6 +253,18 @@ export class FollowedScope {
     return stat && encodeVersion(stat)
   }
 
+  #touchName(name: string): void {
+    const key = decodeName(name)
+    if (key !== undefined) this.touch(key)
+  }
+
+  /** The system does not tell of everything: compare now and then, and say so. */
+  #poll(): void {
+    if (this.isPolled) return
+    this.isPolled = true
+    this.doubt('polling')
+  }
+
   #know(key: string, version: string | undefined): void {
     if (version === undefined) this.#known.delete(key)
     else this.#known.set(key, version)
@@ -312,66 +318,4 @@ export class FollowedScope {
     }
     return keys
   }
-
-  async #findPlace(): Promise<Place> {
-    const { root } = this.#site.layout
-    const identities: string[] = []
-    for (const path of [root, ...this.#site.layout.scopeFolders(this.id)]) {
-      const stat = await this.#site.disk.stat(path)
-      if (stat?.kind !== 'folder')
-        return { chain: identities.join(), present: identities.length, folder: undefined }
-      identities.push(`${identifyFile(stat)}-${stat.bornAt}`)
-    }
-    return { chain: identities.join(), present: identities.length, folder: identities.at(-1) }
-  }
-
-  /** The folder, and the next one above it that is there: it tells when a folder comes, or another one in its place. */
-  #watch({ present, folder }: Place): void {
-    const paths = [this.#site.layout.root, ...this.#site.layout.scopeFolders(this.id)]
-    const above = (folder === undefined ? present : present - 1) - 1
-    if (folder !== undefined) this.#watchOne(this.#path, (name) => this.#noteName(name))
-    const path = paths[above]
-    if (path === undefined) return
-    const names = [basename(path), basename(paths[above + 1] as string)]
-    this.#watchOne(path, (name) => {
-      if (name === undefined) this.doubt('overflow')
-      else if (names.includes(name)) this.doubtFolder()
-    })
-  }
-
-  #unwatch(): void {
-    for (const watch of this.#watches.splice(0)) watch.close()
-  }
-
-  #watchOne(path: string, onName: (name: string | undefined) => void): void {
-    const { disk } = this.#site
-    this.#watches.push(disk.watchFolder(path, onName, (error) => this.#loseHints(error)))
-  }
-
-  #noteName(name: string | undefined): void {
-    if (name === undefined) this.doubt('overflow')
-    if (name === basename(this.#path)) this.doubtFolder()
-    const key = name === undefined ? undefined : decodeName(name)
-    if (key !== undefined) this.touch(key)
-  }
-
-  #loseHints(error: unknown): void {
-    this.#place = undefined
-    if (isErrorCode(error, 'ENOENT', 'ENOTDIR')) {
-      this.doubtFolder() // it went between two calls
-    } else if (!this.isPolled) {
-      this.isPolled = true
-      this.doubt('polling')
-    }
-  }
-}
-
-/** Which folders lead to a scope's. */
-interface Place {
-  /** What tells all of them from others. */
-  readonly chain: string
-  /** How many are there, the root among them. */
-  readonly present: number
-  /** What tells the scope's own folder from others; undefined if it is not there. */
-  readonly folder: string | undefined
 }

@@ -33,7 +33,8 @@ export type FileSystem = Pick<
   | 'watch'
   | 'write'
   | 'writeSync'
->
+> &
+  Partial<Pick<typeof import('node:fs'), 'statfsSync'>>
 
 /** The real one. */
 export const nodeFileSystem: FileSystem = nodeFs

@@ -22,7 +22,7 @@ import {
   writeFullySync,
 } from './file-system.js'
 import { Spares } from './spares.js'
-import { watchNames } from './watch.js'
+import { isShared, watchNames } from './watch.js'
 
 /** What a name that stands for no value can answer when it is opened: nothing there, a link, a socket. */
 const NOT_THERE = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']
@@ -187,6 +187,11 @@ export class NodeDisk implements Disk {
       read: (position, length) => readFullySync(fs, descriptor, new Uint8Array(length), position),
       close: () => fs.closeSync(descriptor),
     }
+  }
+
+  /** See `Disk`. */
+  isShared(folder: string): boolean {
+    return isShared(this.#fs, folder)
   }
 
   /** See `Disk`. */

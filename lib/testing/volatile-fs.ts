@@ -3,7 +3,7 @@
 import type { FileSystem } from '../index.js'
 
 type CallName = {
-  [N in keyof FileSystem]: FileSystem[N] extends (...args: never[]) => unknown ? N : never
+  [N in keyof FileSystem]-?: FileSystem[N] extends (...args: never[]) => unknown ? N : never
 }[keyof FileSystem]
 
 /** A call of node:fs that the store makes; `rename` means the same as `renameSync`. */

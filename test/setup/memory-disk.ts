@@ -232,6 +232,10 @@ export class MemoryDisk implements Disk {
     return { identity: `1-${node.inode}`, read, close: () => {} }
   }
 
+  isShared(): boolean {
+    return false
+  }
+
   watchFolder(path: string, onHint: OnHint, onLost?: (error: unknown) => void): { close(): void } {
     const node = this.#find(path)
     if (node === undefined) {

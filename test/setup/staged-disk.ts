@@ -11,7 +11,7 @@ import type {
 } from '../../lib/disk/disk.js'
 
 /** The operations by name; `write`, `sync` and `close` are those of an open file. */
-export type Operation = Exclude<keyof Disk, 'watchFolder'> | 'write' | 'sync'
+export type Operation = Exclude<keyof Disk, 'watchFolder' | 'isShared'> | 'write' | 'sync'
 
 /** One call on its way to the disk. */
 export interface DiskCall {
@@ -153,6 +153,10 @@ export class StagedDisk implements Disk {
 
   syncFolder(path: string): Awaitable<boolean> {
     return this.#call('syncFolder', [path], (disk, at) => disk.syncFolder(at))
+  }
+
+  isShared(): boolean {
+    return false
   }
 
   watchFolder(...[path, onHint, onLost]: Parameters<Disk['watchFolder']>): { close(): void } {

@@ -243,7 +243,7 @@ test('a commit is told as an edit: its process has closed the store before anybo
   expect(listing.isReached).toBe(true)
   await writer.commit({ a: '1' })
   const closing = writer.close() // everything is synced, and the journal is not needed any more
-  await pass(5000)
+  await pass(3000)
   await closing
   listing.release()
   await pass(200)
@@ -258,7 +258,7 @@ test('who is late by far finds no journal any more: the folder is compared, and 
   await pass(1100)
   expect(listing.isReached).toBe(true)
   await writer.commit({ a: '1' })
-  await pass(15_000)
+  await pass(8000)
   await writer.commit({ b: '2' })
   const closing = writer.close()
   await pass(2000)
