@@ -46,7 +46,14 @@ export {
 // What bytes mean
 export type { Codec, CodecLike, CodecName, Decoded, Encodable, SchemaCodec } from './store/codec.js'
 export type { TypedScope, TypedSetOptions } from './store/typed-scope.js'
-export type { DeepPartial, Document, DocumentOptions } from './store/document.js'
+export type {
+  DeepPartial,
+  Document,
+  DocumentOptions,
+  DocumentWatcher,
+  DocumentWatcherEvents,
+  DocumentWatchOptions,
+} from './store/document.js'
 export { type ObjectCodecOptions, objectCodec, type StorableClass } from './values/object.js'
 export { type MigrateOptions, type MigrationProgress, type MigrationStep, migrate } from './values/migrate.js'
 export type {

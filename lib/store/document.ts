@@ -1,7 +1,9 @@
 /** A document: one key as an object with defaults; see `Scope.document`. */
 
+import type { EventEmitter } from 'node:events'
 import type { StandardSchema } from '../base/standard-schema.js'
 import type { Codec, CodecName } from './codec.js'
+import type { WatchOptions } from './watch.js'
 
 /** Every property may be left out, at any depth of plain objects. */
 export type DeepPartial<T> = T extends readonly unknown[] | Date | Uint8Array | ((...given: never) => unknown)
@@ -42,4 +44,36 @@ export interface Document<T> {
   update(change: DeepPartial<T> | ((current: T) => T | undefined | Promise<T | undefined>)): Promise<T>
   /** Goes back to the defaults. Gives whether anything was set. */
   delete(): Promise<boolean>
+  /** Watches the object, whoever changes it: see `DocumentWatcher`. Throws as `Scope.watch`, and `INVALID_KEY`, `KEY_TOO_LONG`. */
+  watch(options?: DocumentWatchOptions): DocumentWatcher<T>
+}
+
+/** How to watch a document: see `WatchOptions`. With `initial` the object is given as it is at first, too. */
+export type DocumentWatchOptions = Pick<WatchOptions, 'initial' | 'own' | 'persistent' | 'signal'>
+
+/** The events of a document's watcher. */
+export interface DocumentWatcherEvents<T> {
+  change: [value: T]
+  ready: []
+  error: [error: unknown]
+}
+
+/**
+ * Gives the object with its defaults after each change, as events and to one `for await`; the defaults alone when it goes
+ * back to them. Of changes that come while the last object was not taken yet only the latest is given.
+ *
+ * It begins at once, and ends as a `Watcher` does. An object that cannot be given, as after an edit by hand that broke the
+ * file, is an `error`, and the next change is given again; where nobody listens for it, it ends the watcher, and is thrown
+ * by `for await`.
+ */
+export interface DocumentWatcher<T>
+  extends EventEmitter<DocumentWatcherEvents<T>>,
+    AsyncIterableIterator<T>,
+    AsyncDisposable {
+  /** Resolves when nothing is missed any more; rejects if it ended before. */
+  readonly ready: Promise<void>
+  /** Ends it; nothing is given any more. */
+  close(): Promise<void>
+  /** The watcher itself. */
+  [Symbol.asyncIterator](): this
 }

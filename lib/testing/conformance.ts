@@ -33,6 +33,7 @@ import { transactionCases } from './cases/transactions.js'
 import { updateCases } from './cases/update.js'
 import { valueCases } from './cases/values.js'
 import { versionCases } from './cases/versions.js'
+import { watchingCases } from './cases/watching.js'
 import { type CaseGroup, type ConformanceHarness, runCase } from './harness.js'
 
 export type { ConformanceHarness } from './harness.js'
@@ -55,6 +56,7 @@ const GROUPS: readonly CaseGroup[] = [
   { about: 'transactions', cases: transactionCases },
   { about: 'codecs', cases: codecCases },
   { about: 'documents', cases: documentCases },
+  { about: 'watching', cases: watchingCases },
   { about: 'aborting', cases: abortCases },
   { about: 'closing', cases: closeCases },
 ]

@@ -2,10 +2,11 @@
 
 import { type ErrorDetails, StorageError, ValidationError } from '../base/errors.js'
 import { type SchemaCodec, SchemaRefusal } from '../store/codec.js'
-import type { Document, DocumentOptions } from '../store/document.js'
+import type { Document, DocumentOptions, DocumentWatcher, DocumentWatchOptions } from '../store/document.js'
 import { explainDecoding, partsOf } from '../store/parts.js'
 import type { Scope } from '../store/scope.js'
 import type { TransactionScope } from '../store/transaction-scope.js'
+import { ScopeDocumentWatcher } from './document-watcher.js'
 import { applyPatch, isPlain, mergeOver } from './merge.js'
 import { copyForSchema, isSchema, validate } from './schema.js'
 
@@ -53,6 +54,13 @@ export class ScopeDocument implements Document<unknown> {
   /** See `Document`. */
   delete(): Promise<boolean> {
     return this.#scope.delete(this.key)
+  }
+
+  /** See `Document`. */
+  watch(options: DocumentWatchOptions = {}): DocumentWatcher<unknown> {
+    const { engine, id } = partsOf(this.#scope)
+    engine.keyPath(id, this.key)
+    return new ScopeDocumentWatcher(this.#scope, this, options)
   }
 
   /** What a function makes of the object with its defaults. */
