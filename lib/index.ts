@@ -73,6 +73,7 @@ export type {
   Document,
   DocumentOptions,
   DocumentWatcher,
+  DocumentWatcherEvents,
   DocumentWatchOptions,
 } from './store/document.js'
 export { type ObjectCodecOptions, objectCodec, type StorableClass } from './values/object.js'

@@ -105,6 +105,9 @@ export const REOPENED_STREAM_MS = 200
 /** A watcher looks this often whatever it is told, in case a hint got lost. */
 export const WATCH_LOOK_MS = 1000
 
+/** So many watched folders are looked at then, in case one was replaced; if there are more, in turn. */
+export const FOLDERS_A_LOOK = 100
+
 /** A timer that is late by so much may have missed hints: the process was stopped, or its event loop blocked. */
 export const WATCH_LATE_MS = 1000
 
@@ -125,6 +128,15 @@ export const SETTLE_FIRST_MS = 1
 
 /** ... up to so long. */
 export const SETTLE_MAX_MS = 50
+
+/** Journals that are moved while they are looked for are looked for so often in one go. */
+export const STILL_ROUNDS = 10
+
+/** A journal that is needed no more is left for so long to processes that follow, who may be late, ... */
+export const PAST_MS = 5000
+
+/** ... but no more than so many bytes of them. */
+export const PAST_BYTES: number = 16 * 1024 * 1024
 
 /** A journal is followed in pieces of so many bytes. */
 export const FEED_WINDOW_BYTES: number = 16 * 1024

@@ -33,8 +33,16 @@ import { encodeVersion } from './version.js'
 export interface CommitTools extends StageTools {
   /** Waits so many milliseconds. */
   sleep(ms: number): Promise<void>
-  /** Is given the commits of a group when they are settled; their revisions follow one another. */
+  /** Is told what became of a group. */
+  readonly listener: GroupListener
+}
+
+/** Who is told what becomes of groups. */
+export interface GroupListener {
+  /** The commits of a group are settled; their revisions follow one another. */
   onSettled(group: SettledGroup): void
+  /** Another process took over in the midst of a group: it will be settled, or never have been, and who knows which. */
+  onUnknown(group: SettledGroup): void
 }
 
 /** What became of a group beside its promises. */
@@ -66,6 +74,7 @@ export async function commitGroup(
     for (const pending of group) pending.reject(describeFailure(site, pending, error, outcome))
     throw error
   } finally {
+    owned.underWay = undefined
     tools.usage.forget()
   }
 }
@@ -97,6 +106,7 @@ async function journalGroup(
   }
   makeSpares(site, stage)
   await owned.journal.sync()
+  owned.underWay = { revision: revision + 1, commits }
   return true
 }
 
@@ -176,6 +186,7 @@ async function endFenced(
   for (const { pending } of staged) {
     pending.reject(new StorageError('FENCED', message, { store, outcome: 'unknown' }))
   }
+  if (owned.underWay !== undefined) tools.listener.onUnknown(owned.underWay)
   return { again: [], isFenced: true }
 }
 
@@ -199,11 +210,10 @@ function isSame(left: Uint8Array, right: Uint8Array): boolean {
 }
 
 function settle(
-  { site, owned, onSettled }: CommitTools,
+  { site, owned, listener }: CommitTools,
   staged: readonly StagedCommit[],
   failures: ReadonlyMap<RecordedChange, unknown>,
 ): GroupOutcome {
-  const first = owned.revision + 1
   for (const { pending, changes, results } of staged) {
     if (changes.length > 0) owned.revision += 1
     const failed = changes.find((change) => failures.has(change))
@@ -211,7 +221,7 @@ function settle(
       pending.resolve({ revision: changes.length > 0 ? owned.revision : undefined, results })
     else pending.reject(describeFailure(site, pending, failures.get(failed), 'committed'))
   }
-  if (owned.revision >= first) onSettled({ revision: first, commits: listRecorded(staged) })
+  if (owned.underWay !== undefined) listener.onSettled(owned.underWay)
   return SETTLED
 }
 

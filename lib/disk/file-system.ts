@@ -43,7 +43,8 @@ type RequiredCalls = Pick<
   | 'watch'
   | 'write'
   | 'writeSync'
->
+> &
+  Partial<Pick<typeof import('node:fs'), 'statfsSync'>>
 
 /** The real one. */
 export const nodeFileSystem: FileSystem = nodeFs

@@ -24,15 +24,14 @@ export const PLUGINS_NAME = 'plugins'
 /** A name in `.plainkeep`, understood. */
 export type ControlName =
   | { readonly kind: 'claim' | 'released'; readonly name: string; readonly number: number }
-  | { readonly kind: 'kept'; readonly name: string; readonly revision: number }
+  | { readonly kind: 'kept' | 'past'; readonly name: string; readonly revision: number }
   | {
       readonly kind: 'work'
       readonly name: string
       readonly folder: string
       readonly fencedBy: number | undefined
     }
-  | { readonly kind: 'snapshot'; readonly name: string }
-  | { readonly kind: 'foreign'; readonly name: string }
+  | { readonly kind: 'snapshot' | 'reader' | 'foreign'; readonly name: string }
 
 /** The names of one store. */
 export class Layout {
@@ -162,6 +161,10 @@ export const claimName = (number: number): string => `c${number}`
 export const releasedName = (number: number): string => `f${number}`
 /** The journal of a released claim, with commits up to a revision. */
 export const keptName = (revision: number): string => `kept-${revision}`
+/** A journal that is needed no more, left to those who follow. */
+export const pastName = (revision: number): string => `past-${revision}`
+/** A process that follows, from 24 random hexadecimal digits. */
+export const readerName = (random: string): string => `r${random}`
 /** A work folder, from 24 random hexadecimal digits. */
 export const workName = (random: string): string => `w${random}`
 /** A work folder that claim N fenced. */
@@ -184,16 +187,23 @@ export const deletedName = (number: number): string => `d${number}`
 /** What a name in `.plainkeep` is. */
 export function parseControlName(name: string): ControlName {
   const match =
-    /^(?:([cf])([1-9]\d{0,14})|kept-(0|[1-9]\d{0,14})|(w[0-9a-f]{24})(?:\.s([1-9]\d{0,14}))?)$/.exec(name)
-  if (match === null) return { kind: /^b[0-9a-f]{24}$/.test(name) ? 'snapshot' : 'foreign', name }
-  const [, letter, number, revision, folder, fencer] = match
+    /^(?:([cf])([1-9]\d{0,14})|(kept|past)-(0|[1-9]\d{0,14})|(w[0-9a-f]{24})(?:\.s([1-9]\d{0,14}))?)$/.exec(
+      name,
+    )
+  if (match === null) return { kind: parseRandomName(name), name }
+  const [, letter, number, kind, revision, folder, fencer] = match
   if (letter !== undefined)
     return { kind: letter === 'c' ? 'claim' : 'released', name, number: Number(number) }
-  if (revision !== undefined) return { kind: 'kept', name, revision: Number(revision) }
+  if (revision !== undefined) return { kind: kind as 'kept' | 'past', name, revision: Number(revision) }
   return {
     kind: 'work',
     name,
     folder: folder as string,
     fencedBy: fencer === undefined ? undefined : Number(fencer),
   }
+}
+
+function parseRandomName(name: string): 'snapshot' | 'reader' | 'foreign' {
+  if (!/^[br][0-9a-f]{24}$/.test(name)) return 'foreign'
+  return name.startsWith('b') ? 'snapshot' : 'reader'
 }
