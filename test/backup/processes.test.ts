@@ -32,7 +32,7 @@ afterEach(async () => {
   await storage.close()
   await checkStore(root, nodeFs)
   rmSync(folder, { recursive: true, force: true })
-})
+}, 600_000)
 
 function start(script: string, ...args: (string | number)[]): Child {
   const child = new Child(script, ...args)
@@ -213,4 +213,4 @@ test(`a store of ${isLong ? '100,000' : '10,000'} keys is backed up and restored
   if (!isLong) return
   await restore(path, { into: join(folder, 'restored') })
   expect(readdirSync(join(folder, 'restored/default/plugins/hot'))).toHaveLength(count)
-}, 300_000)
+}, 900_000)
