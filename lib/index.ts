@@ -18,6 +18,7 @@ export type {
   DeleteOptions,
   EntriesOptions,
   Entry,
+  EntryStat,
   KeysOptions,
   SetOptions,
 } from './store/entry.js'
@@ -43,6 +44,12 @@ export {
   type WatchOptions,
 } from './store/watch.js'
 
+// Backups
+export { type BackupDescription, type RestoreOptions, restore, verifyBackup } from './restore.js'
+export type { BackupOptions, BackupProgress, BackupReport } from './store/backup.js'
+export type { RestoreReport } from './store/restore.js'
+export type { RestoreProgress, VerifyOptions } from './store/verify.js'
+
 // Whether all is well
 export { checkStorage } from './open.js'
 export type {
@@ -66,6 +73,7 @@ export type {
   Document,
   DocumentOptions,
   DocumentWatcher,
+  DocumentWatcherEvents,
   DocumentWatchOptions,
 } from './store/document.js'
 export { type ObjectCodecOptions, objectCodec, type StorableClass } from './values/object.js'

@@ -13,6 +13,7 @@ import { inspectStore } from './commit/inspect.js'
 import { type EngineParts, openEngine } from './commit/open-engine.js'
 import type { CheckOptions, CheckReport } from './commit/report.js'
 import type { Site } from './commit/site.js'
+import { type ArchiveFiles, makeArchiveFiles } from './disk/archive-files.js'
 import { type FileSystem, nodeFileSystem } from './disk/file-system.js'
 import { host } from './disk/host.js'
 import { Layout } from './disk/layout.js'
@@ -77,7 +78,13 @@ export async function openStorage(path: string, options: StorageOptions = {}): P
     engine,
     values: valueLayer,
     limits: { ...options.limits, valueBytes: options.limits?.valueBytes ?? VALUE_BYTES },
+    archives: openArchiveFiles(fs),
   })
+}
+
+/** Archives on a filesystem, of stores or for them. */
+export function openArchiveFiles(fs: FileSystem): ArchiveFiles {
+  return makeArchiveFiles(fs, new NodeDisk(fs, SMALL_VALUE_BYTES))
 }
 
 /**

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { sleep } from './watch/log.js'
 
 const MAIN = fileURLToPath(new URL('../examples/bot/main.js', import.meta.url))
 
@@ -61,6 +62,8 @@ async function answersTo(input: string): Promise<readonly string[]> {
 interface Conversation {
   /** Writes a line, and waits for one line of answer. */
   ask(line: string): Promise<string | undefined>
+  /** Waits for a line that begins so and that nobody asked for. */
+  hear(beginning: string): Promise<string>
   /** Ends the input, or sends the signal, and gives the exit code. */
   end(signal?: NodeJS.Signals): Promise<number | null>
 }
@@ -69,12 +72,27 @@ interface Conversation {
 function converse(): Conversation {
   const bot = startBot()
   const closed = once(bot, 'close') as Promise<[number | null]>
-  const answers = createInterface({ input: bot.stdout })[Symbol.asyncIterator]()
+  let isClosed = false
+  void closed.then(() => {
+    isClosed = true
+  })
+  const said: string[] = []
+  const answers: string[] = []
+  createInterface({ input: bot.stdout }).on('line', (line) =>
+    (line.startsWith('* ') ? said : answers).push(line),
+  )
   return {
     async ask(line) {
       bot.stdin.write(`${line}\n`)
-      const { value } = (await answers.next()) as IteratorResult<string, undefined>
-      return value
+      while (answers.length === 0 && !isClosed) await sleep(2)
+      return answers.shift()
+    },
+    async hear(beginning) {
+      for (;;) {
+        const line = said.find((text) => text.startsWith(beginning))
+        if (line !== undefined) return line
+        await sleep(2)
+      }
     },
     async end(signal) {
       if (signal === undefined) bot.stdin.end()
@@ -148,6 +166,51 @@ describe('globals', () => {
     expect(await Promise.all([left.end(), right.end()])).toEqual([0, 0])
     expect(listWorkFolders()).toEqual([])
   })
+})
+
+describe('the announcer', () => {
+  /** Does it again and again, since a bot that has just begun may not listen yet. */
+  async function untilHeard(bot: Conversation, line: string, change: () => unknown): Promise<void> {
+    const heard = bot.hear(line)
+    let isHeard = false
+    void heard.then(() => {
+      isHeard = true
+    })
+    while (!isHeard) {
+      await change()
+      await sleep(100)
+    }
+  }
+
+  test('a global that another bot sets or deletes is announced, and what the bot does itself is not', async () => {
+    const left = converse()
+    const right = converse()
+    await untilHeard(right, '* motd = hello, set by another bot', () => left.ask('setglobal motd hello'))
+    expect(await right.ask('setglobal motd bye')).toBe('motd = bye')
+    expect(await left.hear('* motd = bye')).toBe('* motd = bye, set by another bot')
+    expect(await right.ask('getglobal motd')).toBe('motd = bye')
+    await expect(Promise.race([right.hear('* motd = bye'), sleep(300)])).resolves.toBeUndefined()
+    expect(await Promise.all([left.end(), right.end()])).toEqual([0, 0])
+    expect(listWorkFolders()).toEqual([])
+  })
+
+  test.skipIf(process.platform === 'win32')(
+    'a global that echo writes and rm removes is announced',
+    async () => {
+      const bot = converse()
+      const shared = join(folder, 'default', 'shared')
+      mkdirSync(shared, { recursive: true })
+      const shell = (command: string): void => void execFileSync('sh', ['-c', command], { cwd: shared })
+      await untilHeard(bot, '* motd = ', () => shell('echo from the second terminal > global_motd'))
+      expect(await bot.hear('* motd = ')).toBe('* motd = from the second terminal, set by hand')
+      shell('echo not a global > other; rm global_motd')
+      expect(await bot.hear('* motd was')).toBe('* motd was deleted by hand')
+      shell("printf '\\033[2J\\377' > global_evil") // it commands the terminal, and is no text
+      expect(await bot.hear('* evil')).toBe('* evil = \\u{1b}[2J\ufffd, set by hand')
+      await expect(Promise.race([bot.hear('* other'), sleep(200)])).resolves.toBeUndefined()
+      expect(await bot.end()).toBe(0)
+    },
+  )
 })
 
 describe('the message counter', () => {

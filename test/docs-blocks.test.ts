@@ -23,7 +23,6 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { transform } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Storage } from '../lib/index.js'
 import { isShown, parsePage, parseTranscript, type Section } from './setup/doc-page.js'
 
 const top = fileURLToPath(new URL('..', import.meta.url))
@@ -45,13 +44,6 @@ const SHOWN: readonly (readonly [page: string, start: string])[] = [
   ['docs/format.md', '00000000  '], // docs.test.ts reads the journal
   ['docs/backup.md', '{"backup":1'], // a manifest
 ]
-
-/** Sections about what a build may lack: whether it is there. */
-const AWAITED: ReadonlyMap<string, boolean> = new Map([
-  ['From the shell', manifest.bin !== undefined],
-  ['Back a store up', 'backup' in Storage.prototype],
-  ['Check and repair', 'check' in Storage.prototype],
-])
 
 /** Nothing to run. */
 const QUOTED = ['yaml', 'ini', 'dockerfile', 'text']
@@ -155,9 +147,7 @@ async function runTranscript(folder: string, text: string, place: string): Promi
 }
 
 describe.each(pages)('%s', (page) => {
-  const sections = parsePage(readFileSync(join(top, page), 'utf8')).filter(
-    ({ heading }) => AWAITED.get(heading) ?? true,
-  )
+  const sections = parsePage(readFileSync(join(top, page), 'utf8'))
   if (sections.length === 0) return test('has no blocks', () => undefined)
   test.concurrent.each(sections.map((section) => [section.heading, section] as const))(
     'what stands under "%s" runs',

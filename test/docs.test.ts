@@ -248,6 +248,15 @@ test('every kind of finding is described, with whether it is harmless', () => {
   expect(Object.fromEntries(described)).toEqual(IS_HARMLESS)
 })
 
+test('the README has every error code, under its kind', () => {
+  const rows = rowsOf(sectionOf(readme, '## Errors'))
+  const listed = rows.flatMap(([kind = '', codes = '']) =>
+    [...codes.matchAll(/`(\w+)`/g)].map(([, code]) => `${kind.split(':')[0]} ${code}`),
+  )
+  const all = rowsOf(sectionOf(read('docs/api.md'), '## Errors'))
+  expect(listed.sort()).toEqual(all.map(([code = '', kind]) => `${kind} ${unquote(code)}`).sort())
+})
+
 test('every stop of the way through the source is where the README says', () => {
   const stops = rowsOf(sectionOf(readme, '## Reading the source'))
   expect(stops).toHaveLength(6)

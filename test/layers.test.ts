@@ -112,10 +112,12 @@ rule('only disk/ imports the file system and the lock', findDiskImports, {
     'its promises in the index': { 'index.ts': `import fs from 'node:fs/promises'` },
     'its old name': { 'base/key.ts': `import * as fs from 'fs'` },
     'a dynamic import': { 'cli/main.ts': `await import('node:fs')` },
+    'the replacing of files in the store': { 'store/backup.ts': `await import('write-file-atomic')` },
     'the lock in a commit': { 'commit/claim.ts': `import lockfile from 'proper-lockfile'` },
   },
   accepts: {
     'disk/': { 'disk/disk.ts': `import 'node:fs'\nimport 'proper-lockfile'` },
+    'the file of the command line for the files of people': { 'cli/files.ts': `import 'node:fs/promises'` },
     'other modules of Node': { 'commit/record.ts': `import { crc32 } from 'node:zlib'` },
   },
 })

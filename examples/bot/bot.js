@@ -15,6 +15,8 @@ import { StorageError } from 'plainkeep'
  * @property {string} id
  * @property {Readonly<Record<string, Command>>} commands
  * @property {(line: string) => Promise<void>} [onMessage] Called with every line, before its command runs.
+ * @property {(say: (text: string) => void) => Promise<void>} [listen] Runs beside all that, and may say something at any
+ *   time. It ends when the store is closed.
  */
 
 /** @param {readonly Plugin[]} plugins */
@@ -35,6 +37,28 @@ export function createBot(plugins) {
       answers.push(await answerOf(() => runCommand(commands, message)))
       return answers.flat()
     },
+
+    /**
+     * Lets the plugins say what nobody asked for, until the store is closed.
+     *
+     * @param {(text: string) => void} say
+     */
+    async listen(say) {
+      await Promise.all(plugins.map((plugin) => listenTo(plugin, say)))
+    },
+  }
+}
+
+/**
+ * @param {Plugin} plugin
+ * @param {(text: string) => void} say
+ */
+async function listenTo(plugin, say) {
+  try {
+    await plugin.listen?.(say)
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+    if (error.code !== 'STORE_CLOSED') say(describeError(error))
   }
 }
 
@@ -83,9 +107,14 @@ async function answerOf(call) {
     const answer = await call()
     return answer === undefined ? [] : [answer].flat()
   } catch (error) {
-    if (error instanceof StorageError) return [`${error.message} (${error.code})`]
+    if (error instanceof StorageError) return [describeError(error)]
     throw error
   }
+}
+
+/** @param {StorageError} error */
+function describeError({ message, code }) {
+  return `${message} (${code})`
 }
 
 /**

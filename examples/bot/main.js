@@ -8,13 +8,14 @@
 import { join } from 'node:path'
 import { openStorage, StorageError } from 'plainkeep'
 import { createBot } from './bot.js'
+import { announcer } from './plugins/announcer.js'
 import { counter } from './plugins/counter.js'
 import { globals } from './plugins/globals.js'
 import { preferences } from './plugins/preferences.js'
-import { isInteractive, print, readLines } from './terminal.js'
+import { isInteractive, print, printBetween, readLines } from './terminal.js'
 
 /** The plugins by their ids. The host gives out the ids, so that no plugin can pick the storage of another. */
-const PLUGINS = { preferences, globals, counter }
+const PLUGINS = { preferences, globals, announcer, counter }
 
 const HISTORY_LIMIT_LINES = 500
 
@@ -45,6 +46,7 @@ async function talk(storage) {
 
   const bot = createBot([hostPlugin(storage, stop), ...plugins])
   if (isInteractive) for (const text of describePlace(storage)) print(text)
+  void bot.listen(printBetween) // ends with the store
 
   for await (const line of readLines({ history, signal: stop.signal })) {
     history.push(line)

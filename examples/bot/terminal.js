@@ -6,6 +6,9 @@ import { createInterface } from 'node:readline'
 /** Whether a person sits in front of it. */
 export const isInteractive = Boolean(process.stdin.isTTY && process.stdout.isTTY)
 
+/** Shows the prompt again, with what was typed so far, if it is waited for a line. */
+let promptAgain = () => {}
+
 /**
  * The lines of the input, each read when the one before has been dealt with. They end with the input, with Ctrl-D
  * or Ctrl-C, or when the signal aborts.
@@ -27,12 +30,18 @@ export async function* readLines({ history, signal }) {
     isOpen = false
     if (isInteractive && !signal.aborted) process.stdout.write('\n') // leave the line of the prompt
   })
+  let isWaiting = false
   const prompt = () => {
-    if (isInteractive && isOpen) readline.prompt()
+    isWaiting = isInteractive && isOpen
+    if (isWaiting) readline.prompt()
+  }
+  promptAgain = () => {
+    if (isWaiting && isOpen) readline.prompt(true)
   }
   try {
     prompt()
     for await (const line of readline) {
+      isWaiting = false
       if (signal.aborted) return // lines that had been read ahead
       yield line
       prompt()
@@ -49,6 +58,17 @@ export async function* readLines({ history, signal }) {
  */
 export function print(text) {
   process.stdout.write(`${printable(text)}\n`)
+}
+
+/**
+ * Prints one line that nobody asked for: above the prompt, if somebody sits there and types.
+ *
+ * @param {string} text
+ */
+export function printBetween(text) {
+  if (isInteractive) process.stdout.write('\r\u001b[K')
+  print(text)
+  promptAgain()
 }
 
 /** Control characters, which can command a terminal, and those that break lines or turn the reading direction. */

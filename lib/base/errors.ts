@@ -33,6 +33,7 @@ export type ErrorCode =
   | 'ACCESS_DENIED'
   | 'IO_ERROR'
   | 'CORRUPT_JOURNAL'
+  | 'CORRUPT_BACKUP'
   | 'UNSUPPORTED_FORMAT'
   | 'DECODE_FAILED'
   | 'VALIDATION_FAILED'
@@ -56,6 +57,7 @@ const KINDS: Readonly<Record<ErrorCode, ErrorKind>> = {
   ACCESS_DENIED: 'disk',
   IO_ERROR: 'disk',
   CORRUPT_JOURNAL: 'corruption',
+  CORRUPT_BACKUP: 'corruption',
   UNSUPPORTED_FORMAT: 'corruption',
   DECODE_FAILED: 'value',
   VALIDATION_FAILED: 'value',

@@ -105,6 +105,9 @@ export const REOPENED_STREAM_MS = 200
 /** A watcher looks this often whatever it is told, in case a hint got lost. */
 export const WATCH_LOOK_MS = 1000
 
+/** So many watched folders are looked at then, in case one was replaced; if there are more, in turn. */
+export const FOLDERS_A_LOOK = 100
+
 /** A timer that is late by so much may have missed hints: the process was stopped, or its event loop blocked. */
 export const WATCH_LATE_MS = 1000
 
@@ -125,6 +128,15 @@ export const SETTLE_FIRST_MS = 1
 
 /** ... up to so long. */
 export const SETTLE_MAX_MS = 50
+
+/** Journals that are moved while they are looked for are looked for so often in one go. */
+export const STILL_ROUNDS = 10
+
+/** A journal that is needed no more is left for so long to processes that follow, who may be late, ... */
+export const PAST_MS = 5000
+
+/** ... but no more than so many bytes of them. */
+export const PAST_BYTES: number = 16 * 1024 * 1024
 
 /** A journal is followed in pieces of so many bytes. */
 export const FEED_WINDOW_BYTES: number = 16 * 1024
@@ -149,6 +161,21 @@ export const CACHED_VALUE_SHARE = 8
 
 /** Filesystems with times in whole seconds tell changes apart only if they are so far apart. */
 export const COARSE_TICK_MS = 2050
+
+/** Larger values are read and archived in pieces of this size, so that other work gets its turn. */
+export const READ_PIECE_BYTES: number = 64 * 1024
+
+/** An archive is written in pieces of this size. */
+export const ARCHIVE_PIECE_BYTES: number = 1024 * 1024
+
+/** A snapshot whose maker cannot be known to live is removed when nothing was done in its folder for so long. */
+export const SNAPSHOT_STALE_MS: number = 60 * 60 * 1000
+
+/** A value that is being edited in place is read again so often before a backup gives up. */
+export const EDITED_READS = 100
+
+/** A snapshot that another process took the store from is completed again so often. */
+export const SNAPSHOT_ROUNDS = 5
 
 /** The names in a folder are read so many at a time: memory stays the same, however many there are. */
 export const FOLDER_READ_NAMES = 256

@@ -57,24 +57,33 @@ export interface ControlNames {
   readonly claims: readonly number[]
   readonly released: ReadonlySet<number>
   readonly work: readonly (ControlName & { kind: 'work' })[]
-  readonly kept: readonly (ControlName & { kind: 'kept' })[]
+  readonly kept: readonly (ControlName & { kind: 'kept' | 'past' })[]
+  readonly past: readonly (ControlName & { kind: 'kept' | 'past' })[]
+  /** The names of processes that follow. */
+  readonly readers: readonly { readonly name: string }[]
+  /** The names of the folders of snapshots. */
+  readonly snapshots: readonly string[]
 }
 
 /** The work folders that this process uses now: a claim of this process on any other folder is a dead one. */
 const usedFolders = new Set<string>()
 
-/** Lists `.plainkeep`. Kept journals come oldest first. */
+/** Lists `.plainkeep`. Kept and past journals come oldest first. */
 export async function readControlNames(site: Site): Promise<ControlNames> {
   const names = ((await site.disk.listNames(site.layout.control)) ?? []).map(parseControlName)
   const claims = names.flatMap((name) => (name.kind === 'claim' ? [name.number] : []))
   const released = new Set(names.flatMap((name) => (name.kind === 'released' ? [name.number] : [])))
   const work = names.filter((name) => name.kind === 'work')
-  const kept = names
-    .filter((name) => name.kind === 'kept')
+  const journals = names
+    .filter((name) => 'revision' in name)
     .sort((left, right) => left.revision - right.revision)
+  const kept = journals.filter(({ kind }) => kind === 'kept')
+  const past = journals.filter(({ kind }) => kind === 'past')
+  const readers = names.filter(({ kind }) => kind === 'reader')
+  const snapshots = names.flatMap((name) => (name.kind === 'snapshot' ? [name.name] : []))
   const top = Math.max(0, ...claims, ...released)
   const next = Math.max(top, ...work.map(({ fencedBy }) => fencedBy ?? 0)) + 1
-  return { top, next, claims, released, work, kept }
+  return { top, next, claims, released, work, kept, past, readers, snapshots }
 }
 
 /** What `c<N>` holds; undefined if it is not there. Rejects with `CORRUPT_JOURNAL` if it makes no sense. */
@@ -145,17 +154,20 @@ export async function readMaker(site: Site, name: string): Promise<ProcessIdenti
 
 /**
  * Makes a work folder with a record of it, synced; other processes see that one waits. Undefined if an owner swept it
- * before the record was there.
+ * before the record was there. Under another name it is a folder with a record of its maker, and nobody waits; it need
+ * not be synced then.
  */
-export async function makeWorkFolder(site: Site): Promise<{ folder: string; path: string } | undefined> {
-  const folder = workName(site.host.randomName())
+export async function makeWorkFolder(
+  site: Site,
+  { folder = workName(site.host.randomName()), sync = true }: { folder?: string; sync?: boolean } = {},
+): Promise<{ folder: string; path: string } | undefined> {
   const path = site.layout.controlPath(folder)
   usedFolders.add(folder)
   const record: ClaimRecord = { folder, owner: site.host.identity }
   const bytes = Buffer.from(`${JSON.stringify(record)}\n`)
   await site.disk.makeFolder(path, site.folderMode)
   try {
-    await site.disk.createFile(`${path}/${RECORD_NAME}`, bytes, { mode: site.fileMode, sync: true })
+    await site.disk.createFile(`${path}/${RECORD_NAME}`, bytes, { mode: site.fileMode, sync })
     return { folder, path }
   } catch (error) {
     await removeWorkFolder(site, folder)

@@ -20,6 +20,7 @@
 import { StorageError, type WriteOutcome } from '../base/errors.js'
 import { LOCK_TIMEOUT_MS, POLL_MS, PUBLISH_RETRY_MS } from '../base/limits.js'
 import { isStanding, waitUntilSettled } from './claim.js'
+import { readSource } from './engine.js'
 import type { PendingCommit } from './group.js'
 import { type Ownership, syncLargeScopes } from './own.js'
 import type { RecordedChange, SettledGroup } from './record.js'
@@ -32,8 +33,16 @@ import { encodeVersion } from './version.js'
 export interface CommitTools extends StageTools {
   /** Waits so many milliseconds. */
   sleep(ms: number): Promise<void>
-  /** Is given the commits of a group when they are settled; their revisions follow one another. */
+  /** Is told what became of a group. */
+  readonly listener: GroupListener
+}
+
+/** Who is told what becomes of groups. */
+export interface GroupListener {
+  /** The commits of a group are settled; their revisions follow one another. */
   onSettled(group: SettledGroup): void
+  /** Another process took over in the midst of a group: it will be settled, or never have been, and who knows which. */
+  onUnknown(group: SettledGroup): void
 }
 
 /** What became of a group beside its promises. */
@@ -65,6 +74,7 @@ export async function commitGroup(
     for (const pending of group) pending.reject(describeFailure(site, pending, error, outcome))
     throw error
   } finally {
+    owned.underWay = undefined
     tools.usage.forget()
   }
 }
@@ -96,6 +106,7 @@ async function journalGroup(
   }
   makeSpares(site, stage)
   await owned.journal.sync()
+  owned.underWay = { revision: revision + 1, commits }
   return true
 }
 
@@ -175,6 +186,7 @@ async function endFenced(
   for (const { pending } of staged) {
     pending.reject(new StorageError('FENCED', message, { store, outcome: 'unknown' }))
   }
+  if (owned.underWay !== undefined) tools.listener.onUnknown(owned.underWay)
   return { again: [], isFenced: true }
 }
 
@@ -186,8 +198,8 @@ async function isInPlace(site: Site, staged: readonly StagedCommit[]): Promise<b
       if (version === undefined || value === undefined) continue
       const present = await site.disk.readFileAndStat(pending.paths[index] as string)
       // A version alone could be another owner's, who took the same time from the same journal.
-      if (present !== undefined && encodeVersion(present.stat) === version && isSame(present.bytes, value))
-        return true
+      if (present === undefined || encodeVersion(present.stat) !== version) continue
+      if (isSame(present.bytes, await readSource(value))) return true
     }
   }
   return false
@@ -198,11 +210,10 @@ function isSame(left: Uint8Array, right: Uint8Array): boolean {
 }
 
 function settle(
-  { site, owned, onSettled }: CommitTools,
+  { site, owned, listener }: CommitTools,
   staged: readonly StagedCommit[],
   failures: ReadonlyMap<RecordedChange, unknown>,
 ): GroupOutcome {
-  const first = owned.revision + 1
   for (const { pending, changes, results } of staged) {
     if (changes.length > 0) owned.revision += 1
     const failed = changes.find((change) => failures.has(change))
@@ -210,7 +221,7 @@ function settle(
       pending.resolve({ revision: changes.length > 0 ? owned.revision : undefined, results })
     else pending.reject(describeFailure(site, pending, failures.get(failed), 'committed'))
   }
-  if (owned.revision >= first) onSettled({ revision: first, commits: listRecorded(staged) })
+  if (owned.underWay !== undefined) listener.onSettled(owned.underWay)
   return SETTLED
 }
 

@@ -18,7 +18,7 @@ import type { Lock } from '../disk/lock.js'
 import { Alarm } from './alarm.js'
 import { Checkpoints } from './checkpoint.js'
 import { abandonClaim, hasWaiters, isStanding } from './claim.js'
-import { commitGroup, type GroupOutcome } from './commit.js'
+import { commitGroup, type GroupListener, type GroupOutcome } from './commit.js'
 import type { CommitNow, CommitReceipt, CommitRequest, VisitOptions } from './engine.js'
 import { CommitQueue, makePending, type PendingCommit, type PendingVisit } from './group.js'
 import { acquire, type KnownJournals, letGo, letGoAtExit, type Ownership, type Waiting } from './own.js'
@@ -28,10 +28,27 @@ import { type Site, Yielder } from './site.js'
 import { UsageBook } from './usage.js'
 import { runVisit, type VisitBody } from './visit.js'
 
+/** What an owner has made, and what may be in place of it. */
+export interface OwnCommits {
+  /** The name of the work folder. */
+  readonly folder: string
+  /** The last settled revision. */
+  readonly revision: number
+  /** The group behind it, some of whose files may be in place. */
+  readonly underWay: SettledGroup | undefined
+  /** Settled changes that could not be put in place yet. */
+  readonly unpublished: readonly RecordedChange[]
+}
+
 /** Commits to one store, for all of this process. */
 export class Committer {
-  /** Is given the commits of each group when they are settled. */
-  onSettled: ((group: SettledGroup) => void) | undefined
+  /** Is told what becomes of each group. */
+  listener: GroupListener | undefined
+  /** Whoever listens when it happens is told, not who listened when the group began. */
+  readonly #teller: GroupListener = {
+    onSettled: (group) => this.listener?.onSettled(group),
+    onUnknown: (group) => this.listener?.onUnknown(group),
+  }
   readonly #site: Site
   readonly #lock: Lock
   readonly #queue: CommitQueue
@@ -73,9 +90,11 @@ export class Committer {
     return this.#running !== undefined
   }
 
-  /** The name of the work folder and the last settled revision, while this process owns the store. */
-  get own(): { readonly folder: string; readonly revision: number } | undefined {
-    return this.#owned && { folder: this.#owned.claim.folder, revision: this.#owned.revision }
+  /** What those must know who follow the commits of all processes; undefined while this one does not own the store. */
+  get own(): OwnCommits | undefined {
+    if (this.#owned === undefined) return undefined
+    const { claim, revision, underWay } = this.#owned
+    return { folder: claim.folder, revision, underWay, unpublished: this.#publisher.all }
   }
 
   /** See `Engine.commit`. Throws for keys that cannot be one. */
@@ -183,14 +202,13 @@ export class Committer {
 
   async #commitGroup(owned: Ownership, group: readonly PendingCommit[]): Promise<GroupOutcome> {
     const sleep = (ms: number): Promise<void> => this.#alarm.sleep(ms, true)
-    const onSettled = (settled: SettledGroup): void => this.onSettled?.(settled)
     const tools = {
       site: this.#site,
       owned,
       publisher: this.#publisher,
       usage: this.#usage,
       sleep,
-      onSettled,
+      listener: this.#teller,
     }
     const outcome = await commitGroup(tools, group)
     this.#lastWriteMs = this.#now()
@@ -211,7 +229,7 @@ export class Committer {
         groups.push(group) // awaited below, where its failure ends the ownership
       })
     }, owned)
-    return isLost()
+    return (await isLost()) || !(await isStanding(this.#site, owned.claim))
   }
 
   /** Nothing waits: checkpoint when it has been quiet for a while, then let the store go. */

@@ -2,13 +2,23 @@
 
 import type { Awaitable } from '../base/awaitable.js'
 import type { ScopeId } from '../base/scope-id.js'
+import type { FileStat } from '../disk/disk.js'
 import type { CheckOptions, CheckReport, RepairOptions, RepairReport } from './report.js'
 
+/** A value that is read when it is needed, perhaps more than once, so that those of a large commit need no memory. */
+export interface ValueSource {
+  /** How many bytes `read` gives. */
+  readonly byteLength: number
+  read(): Awaitable<Uint8Array>
+}
+
 /** One key that a commit sets, or deletes where `value` is undefined. */
-export interface Change {
+export interface Change<V extends Uint8Array | ValueSource = Uint8Array | ValueSource> {
   readonly scope: ScopeId
   readonly key: string
-  readonly value: Uint8Array | undefined
+  readonly value: V | undefined
+  /** Permission bits of a new file, before the umask; a replaced one keeps its own. Default: as the store was opened. */
+  readonly mode?: number | undefined
 }
 
 /** A key has a version still; undefined: it holds no value. */
@@ -23,6 +33,11 @@ export interface ListingExpectation {
   readonly scope: ScopeId
   readonly prefix: string
   readonly keys: readonly string[]
+}
+
+/** The bytes of a value that is to be written. */
+export function readSource(value: Uint8Array | ValueSource): Awaitable<Uint8Array> {
+  return value instanceof Uint8Array ? value : value.read()
 }
 
 /** What must hold when a commit is made. */
@@ -142,6 +157,58 @@ export interface Following {
   close(): void
 }
 
+/** What a snapshot is asked for. */
+export interface SnapshotRequest {
+  /** Which scopes, each once. Default: all that the store has. */
+  readonly scopes?: readonly ScopeId[] | undefined
+  /** Rejects with its reason while the snapshot is taken. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** All values as of one moment, whatever is written meanwhile. It takes room on the disk until it is closed. */
+export interface Snapshot {
+  /** The last commit that is in it. */
+  readonly revision: number
+  readonly scopes: readonly SnapshotScope[]
+  /** Opens a value for reading. */
+  open(value: SnapshotValue): Promise<SnapshotReader>
+  /** Gives a value's room back; it cannot be opened any more. */
+  drop(value: SnapshotValue): Promise<void>
+  /** Gives all of it back. Never fails. */
+  close(): Promise<void>
+}
+
+/** One scope of a snapshot. */
+export interface SnapshotScope {
+  readonly scope: ScopeId
+  /** Its folders as far as they are there, from just below the root down to its own. */
+  readonly folders: readonly Pick<FileStat, 'mode' | 'time'>[]
+  /** In no order. */
+  readonly values: readonly SnapshotValue[]
+}
+
+/** One value of a snapshot. */
+export interface SnapshotValue {
+  readonly key: string
+  /** Bytes, when the snapshot was taken; an edit in place can change it. */
+  readonly size: number
+}
+
+/** A value of a snapshot, open for reading. */
+export interface SnapshotReader {
+  /** Bytes. */
+  readonly size: number
+  /** Modification time, nanoseconds since 1970. */
+  readonly time: bigint
+  /** Permission bits. */
+  readonly mode: number
+  /** Up to so many bytes from a position on. */
+  read(position: number, length: number): Awaitable<Uint8Array>
+  /** Whether what was read so far is of one moment: if not, close it, wait a little, and read it from its start again. */
+  isUnchanged(): Promise<boolean>
+  close(): void
+}
+
 /** The engine under a store. After `close` every call rejects with `STORE_CLOSED`. */
 export interface Engine {
   /** The store's root folder, absolute. */
@@ -172,6 +239,11 @@ export interface Engine {
    * the function it is given.
    */
   visit<T>(body: (commit: CommitNow) => Promise<T>, options: VisitOptions): Promise<T>
+  /**
+   * Takes a snapshot of these scopes, or of all. Others are kept from writing for a moment only: while what changed since
+   * the call is looked up.
+   */
+  snapshot(request: SnapshotRequest): Promise<Snapshot>
   /** Tells of changes as they happen, whoever makes them. */
   follow(request: FollowRequest): Following
   /** Looks everything over and changes nothing. */

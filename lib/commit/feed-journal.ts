@@ -11,11 +11,16 @@ import {
   readRecordLength,
 } from './record.js'
 
-/** Where a journal is: in a work folder, fenced or not, at its kept name, or removed. */
+/** Where a journal is: in a work folder, fenced or not, at a name that says its last revision, or removed. */
 export type JournalPlace =
   | { readonly kind: 'owned' | 'fenced'; readonly folder: string }
-  | { readonly kind: 'kept'; readonly revision: number }
+  | { readonly kind: 'kept' | 'past'; readonly revision: number }
   | { readonly kind: 'gone' }
+
+/** Whether its name says its last revision: what lies behind that is no commit. */
+export function isNamed(place: JournalPlace): place is JournalPlace & { readonly revision: number } {
+  return place.kind === 'kept' || place.kind === 'past'
+}
 
 /** A record, and the position behind it. */
 export interface FoundRecord {
@@ -39,6 +44,7 @@ export class FollowedJournal {
   #salt: number | undefined
   #position = HEADER_BYTES
   #watch: { close(): void } | undefined
+  #isClosed = false
 
   constructor(file: ReadableFile) {
     this.identity = file.identity
@@ -55,17 +61,19 @@ export class FollowedJournal {
    * something else proves it, it counts only once another one stands behind it.
    */
   async read(): Promise<FoundRecord[]> {
-    const salt = this.#salt ?? (await this.#readSalt())
-    if (salt === undefined) return []
-    let length = FEED_WINDOW_BYTES
+    return this.#noteFirst(await this.#readFrom(this.#position))
+  }
+
+  /** All records from the present position on. */
+  async readRest(): Promise<JournalRecord[]> {
+    const rest: JournalRecord[] = []
+    let position = this.#position
     for (;;) {
-      const bytes = await this.#file.read(this.#position, length)
-      const found = decodeRecords(bytes, this.#position, salt)
-      const isCut = found.length < 2 && bytes.byteLength === length
-      const rest = bytes.subarray((found[0]?.end ?? this.#position) - this.#position)
-      const wanted = bytes.byteLength - rest.byteLength + (readRecordLength(rest) ?? RECORD_HEADER_BYTES)
-      if (!isCut || wanted <= length) return this.#noteFirst(found)
-      length = wanted
+      const found = await this.#readFrom(position)
+      const last = found.at(-1)
+      if (last === undefined) return rest
+      rest.push(...found.map(({ record }) => record))
+      position = last.end
     }
   }
 
@@ -75,15 +83,32 @@ export class FollowedJournal {
     this.end = record.revision + (record.kind === 'mark' ? 0 : record.commits.length - 1)
   }
 
-  /** Ends the use of the file. */
+  /** Ends the use of the file; from now on there are no records. */
   close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
     this.#watch?.close()
     this.#file.close()
   }
 
+  async #readFrom(position: number): Promise<FoundRecord[]> {
+    const salt = this.#salt ?? (await this.#readSalt())
+    let length = FEED_WINDOW_BYTES
+    while (salt !== undefined && !this.#isClosed) {
+      const bytes = await this.#file.read(position, length)
+      const found = decodeRecords(bytes, position, salt)
+      const isCut = found.length < 2 && bytes.byteLength === length
+      const rest = bytes.subarray((found[0]?.end ?? position) - position)
+      const wanted = bytes.byteLength - rest.byteLength + (readRecordLength(rest) ?? RECORD_HEADER_BYTES)
+      if (!isCut || wanted <= length) return found
+      length = wanted
+    }
+    return []
+  }
+
   /** Undefined while the journal is being begun. */
   async #readSalt(): Promise<number | undefined> {
-    this.#salt = decodeHeader(await this.#file.read(0, HEADER_BYTES))?.salt
+    if (!this.#isClosed) this.#salt = decodeHeader(await this.#file.read(0, HEADER_BYTES))?.salt
     return this.#salt
   }
 

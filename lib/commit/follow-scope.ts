@@ -5,23 +5,23 @@
  * *suspect* when it was found to differ and no commit explains that: an edit by hand, perhaps one that is under way.
  *
  * Invariants.
- * H1  A look at files comes before the look at the journals, and that before the judgement: so a file that a commit made
- *     always finds its commit.
- * H2  An edit is told when the file looked the same at two judgements, so far apart as the quiet time. A file that
- *     belongs to a commit which is not settled yet is no edit.
- * H3  What is dirty or suspect stays so until it is judged; a doubt makes every key dirty, known or listed.
+ * H1  A look at files comes before the look at the journals, and that before the judgement: so the commit that made a file
+ *     which was looked at is given by then, or is one of those that feed.ts knows of though they were not given (F5).
+ * H2  What was seen of a key before a commit of it was told says nothing any more: it is forgotten, and looked at again.
+ * H3  A key of a commit that was not given is not judged; and no key is where it is not known which those are.
+ * H4  An edit is told when the file looked the same at two judgements, so far apart as the quiet time.
+ * H5  What is dirty or suspect stays so until it is judged; a doubt makes every key dirty, known or listed.
  */
 
-import { basename } from 'node:path'
 import { LOOK_SLICE_NAMES } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
-import { type FileStat, identifyFile, isErrorCode } from '../disk/disk.js'
+import type { FileStat } from '../disk/disk.js'
 import { decodeName } from '../disk/layout.js'
 import type { DoubtReason } from './engine.js'
+import { FollowedFolder } from './follow-folder.js'
 import { listStill, NO_STILLNESS } from './list.js'
-import type { RecordedChange } from './record.js'
 import { type Site, Yielder } from './site.js'
-import { decodeTime, encodeVersion } from './version.js'
+import { encodeVersion } from './version.js'
 
 /** A difference that no commit explains. */
 export interface Edit {
@@ -54,8 +54,6 @@ export interface ScopeWatching {
 export class FollowedScope {
   /** Its name; every change of it that is told has this very object. */
   readonly id: ScopeId
-  /** The versions that were told last; one entry for each present key. */
-  readonly known: Map<string, string> = new Map()
   /** Whether the system gives no hints, so that the folder has to be compared now and then. */
   isPolled: boolean
   /** Whether `known` holds all that was there at first. */
@@ -63,18 +61,20 @@ export class FollowedScope {
   readonly #site: Site
   readonly #path: string
   readonly #watching: ScopeWatching
+  readonly #known = new Map<string, string>()
+  /** Keys of which a commit was told since the last look, or since it was begun (H2). */
+  readonly #told = new Set<string>()
   readonly #dirty = new Set<string>()
   /** In the order of their times. */
   readonly #suspects = new Map<string, Suspect>()
   readonly #uncompared = new Set<string>()
   readonly #reasons = new Set<DoubtReason>()
-  readonly #watches: { close(): void }[] = []
-  #place: Place | undefined
-  #isFolderDoubtful = false
+  readonly #folder: FollowedFolder
   #beginning: Promise<void> | undefined
   #isComparisonDue = false
   #isListing = false
   #isComparing = false
+  #hasFailed = false
 
   constructor(site: Site, id: ScopeId, watching: ScopeWatching) {
     this.id = Object.freeze({ ...id })
@@ -82,16 +82,27 @@ export class FollowedScope {
     this.#site = site
     this.#path = site.layout.scopePath(this.id)
     this.#watching = watching
+    this.#folder = new FollowedFolder(site, this.id, !watching.isPolled, {
+      onName: (name) => this.#touchName(name),
+      onDoubt: () => this.#watching.onHint(),
+      onOverflow: () => this.doubt('overflow'),
+      onSilence: () => this.#poll(),
+    })
+  }
+
+  /** The versions that were told last; one entry for each present key. */
+  get known(): ReadonlyMap<string, string> {
+    return this.#known
   }
 
   /** Whether something is to be looked at, or is being listed for that. */
   get isDirty(): boolean {
-    return this.#dirty.size > 0 || this.#isComparisonDue || this.#isFolderDoubtful || this.#isListing
+    return this.#dirty.size > 0 || this.#isComparisonDue || this.#folder.isDoubtful || this.#isListing
   }
 
   /** Whether every key of the last comparison was judged. */
   get isCompared(): boolean {
-    return !this.#isComparisonDue && !this.#isListing && this.#uncompared.size === 0
+    return !this.#isComparisonDue && !this.#isListing && !this.#hasFailed && this.#uncompared.size === 0
   }
 
   /** Whether names are being read, for a comparison. */
@@ -121,16 +132,18 @@ export class FollowedScope {
     await this.checkFolder()
     this.#isComparisonDue = this.#reasons.size > 0 // the system gives no hints: that is to be told
     const yielder = new Yielder(this.#site.host)
-    for (const key of new Set([...(await this.#listKeys()), ...this.known.keys()])) {
-      this.#know(key, await this.#look(key))
+    for (const key of new Set([...(await this.#listKeys()), ...this.#known.keys()])) {
+      const version = await this.#look(key)
+      if (!this.#told.has(key)) this.#know(key, version)
       if (yielder.isDue()) await yielder.yield()
     }
     this.isBegun = true
+    this.forgetTold()
   }
 
-  /** Ends the watches. */
+  /** Nobody follows it any more. */
   close(): void {
-    for (const watch of this.#watches.splice(0)) watch.close()
+    this.#folder.close()
   }
 
   /** A key is to be looked at. */
@@ -143,28 +156,33 @@ export class FollowedScope {
   doubt(reason?: DoubtReason): void {
     if (reason !== undefined) this.#reasons.add(reason)
     this.#isComparisonDue = true
-    this.doubtFolder()
+    this.#folder.doubt()
   }
 
   /** It is to be looked at whether the folder still is the one that is watched. */
   doubtFolder(): void {
-    this.#isFolderDoubtful = true
-    this.#watching.onHint()
+    this.#folder.doubt()
   }
 
   /** If another folder is there than the one that is watched, watches that one, and compares. */
   async checkFolder(): Promise<void> {
-    if (this.#place !== undefined && !this.#isFolderDoubtful) return
-    this.#isFolderDoubtful = false
-    const before = this.#place
-    const place = await this.#findPlace()
-    if (before?.chain === place.chain) return
-    this.#place = place
-    this.close()
-    if (!this.isPolled) this.#watch(place)
-    if (before?.folder === place.folder) return
-    if (before?.folder !== undefined) this.#reasons.add('folder')
+    const state = await this.#folder.check()
+    if (state === 'same') return
+    if (state === 'replaced') this.#reasons.add('folder')
     this.#isComparisonDue = true
+  }
+
+  /** A commit has set a key to a version, or deleted it, and that is told. */
+  noteTold(key: string, version: string | undefined): void {
+    this.#know(key, version)
+    this.#told.add(key)
+    this.#suspects.delete(key)
+    if (this.#uncompared.has(key)) this.touch(key)
+  }
+
+  /** What is seen from now on is seen after all that was told. */
+  forgetTold(): void {
+    if (this.isBegun) this.#told.clear()
   }
 
   /** Looks at the files of some dirty keys. */
@@ -179,12 +197,22 @@ export class FollowedScope {
     return looks
   }
 
-  /** The edits among what a look has found (H2). `unsettled` are changes of this scope that are no edits. */
-  judge(looks: Looks, unsettled: readonly RecordedChange[], nowMs: number): Edit[] {
+  /** Whether a look has found anything to judge. */
+  isDifferent(looks: Looks): boolean {
+    for (const [key, version] of looks) if (version !== this.#known.get(key)) return true
+    return false
+  }
+
+  /**
+   * The edits among what a look has found. `ungiven` are the keys that commits may have changed which were not given;
+   * undefined if it is not known which those are (H3).
+   */
+  judge(looks: Looks, ungiven: ReadonlySet<string> | undefined, nowMs: number): Edit[] {
     const edits: Edit[] = []
     for (const [key, version] of looks) {
-      if (version === this.known.get(key)) this.#settle(key)
-      else if (isExplained(key, version, unsettled)) this.#suspect(key, version, nowMs)
+      if (version === this.#known.get(key)) this.#settle(key)
+      else if (ungiven === undefined || this.#told.has(key)) this.#dirty.add(key)
+      else if (ungiven.has(key)) this.#suspect(key, version, nowMs)
       else if (this.#isQuiet(key, version, nowMs)) {
         this.#settle(key)
         this.#know(key, version)
@@ -225,9 +253,21 @@ export class FollowedScope {
     return stat && encodeVersion(stat)
   }
 
+  #touchName(name: string): void {
+    const key = decodeName(name)
+    if (key !== undefined) this.touch(key)
+  }
+
+  /** The system does not tell of everything: compare now and then, and say so. */
+  #poll(): void {
+    if (this.isPolled) return
+    this.isPolled = true
+    this.doubt('polling')
+  }
+
   #know(key: string, version: string | undefined): void {
-    if (version === undefined) this.known.delete(key)
-    else this.known.set(key, version)
+    if (version === undefined) this.#known.delete(key)
+    else this.#known.set(key, version)
   }
 
   #settle(key: string): void {
@@ -253,8 +293,9 @@ export class FollowedScope {
     this.#isComparisonDue = false
     this.#isListing = true
     this.#isComparing = true
+    this.#hasFailed = false
     try {
-      for (const key of [...(await this.#listKeys()), ...this.known.keys()]) {
+      for (const key of [...(await this.#listKeys()), ...this.#known.keys()]) {
         this.#dirty.add(key)
         this.#uncompared.add(key)
       }
@@ -262,6 +303,7 @@ export class FollowedScope {
       this.#watching.onHint()
     } catch (error) {
       this.#isListing = false
+      this.#hasFailed = true
       this.#watching.onError(error)
     }
   }
@@ -276,75 +318,4 @@ export class FollowedScope {
     }
     return keys
   }
-
-  async #findPlace(): Promise<Place> {
-    const { root } = this.#site.layout
-    const identities: string[] = []
-    for (const path of [root, ...this.#site.layout.scopeFolders(this.id)]) {
-      const stat = await this.#site.disk.stat(path)
-      if (stat?.kind !== 'folder')
-        return { chain: identities.join(), present: identities.length, folder: undefined }
-      identities.push(`${identifyFile(stat)}-${stat.bornAt}`)
-    }
-    return { chain: identities.join(), present: identities.length, folder: identities.at(-1) }
-  }
-
-  /** The folder, and the next one above it that is there: it tells when a folder comes, or another one in its place. */
-  #watch({ present, folder }: Place): void {
-    const paths = [this.#site.layout.root, ...this.#site.layout.scopeFolders(this.id)]
-    const above = (folder === undefined ? present : present - 1) - 1
-    if (folder !== undefined) this.#watchOne(this.#path, (name) => this.#noteName(name))
-    const path = paths[above]
-    if (path === undefined) return
-    const names = [basename(path), basename(paths[above + 1] as string)]
-    this.#watchOne(path, (name) => {
-      if (name === undefined) this.doubt('overflow')
-      else if (names.includes(name)) this.doubtFolder()
-    })
-  }
-
-  #watchOne(path: string, onName: (name: string | undefined) => void): void {
-    const { disk } = this.#site
-    this.#watches.push(disk.watchFolder(path, onName, (error) => this.#loseHints(error)))
-  }
-
-  #noteName(name: string | undefined): void {
-    if (name === undefined) this.doubt('overflow')
-    if (name === basename(this.#path)) this.doubtFolder()
-    const key = name === undefined ? undefined : decodeName(name)
-    if (key !== undefined) this.touch(key)
-  }
-
-  #loseHints(error: unknown): void {
-    this.#place = undefined
-    if (isErrorCode(error, 'ENOENT', 'ENOTDIR')) {
-      this.doubtFolder() // it went between two calls
-    } else if (!this.isPolled) {
-      this.isPolled = true
-      this.doubt('polling')
-    }
-  }
-}
-
-/** Which folders lead to a scope's. */
-interface Place {
-  /** What tells all of them from others. */
-  readonly chain: string
-  /** How many are there, the root among them. */
-  readonly present: number
-  /** What tells the scope's own folder from others; undefined if it is not there. */
-  readonly folder: string | undefined
-}
-
-/** Whether a file is as a commit that is under way leaves it. */
-function isExplained(
-  key: string,
-  version: string | undefined,
-  unsettled: readonly RecordedChange[],
-): boolean {
-  return unsettled.some((change) => {
-    if (change.key !== key || change.kind === 'superseded') return false
-    if (change.kind === 'delete') return version === undefined
-    return version !== undefined && decodeTime(version) === change.time
-  })
 }

@@ -1,21 +1,21 @@
 /**
  * Following: what changes in a store, in order, once, for all of this process who asked.
  *
- * One look after another: at the files of dirty keys, at the journals to their end, then what differs is judged
- * (follow-scope.ts has the reason for this order). A hint only makes the next look come soon. Nothing is watched, and no
- * handle is held, while nobody follows.
+ * A hint only makes the next look (follow-look.ts) come soon. Nothing is watched, and no handle is held, while nobody
+ * follows.
  */
 
 import { diskError } from '../base/errors.js'
-import { POLL_FOLDERS_MS, QUIET_MS, SETTLE_FIRST_MS, SETTLE_MAX_MS, WATCH_LOOK_MS } from '../base/limits.js'
-import { isSameScope, type ScopeId } from '../base/scope-id.js'
+import { POLL_FOLDERS_MS, QUIET_MS, WATCH_LOOK_MS } from '../base/limits.js'
+import type { ScopeId } from '../base/scope-id.js'
 import type { Committer } from './committer.js'
-import type { DoubtReason, FollowedChange, Following, FollowRequest } from './engine.js'
-import { CommitFeed, type FeedCommit, type FeedState } from './feed.js'
-import { type DescribedChange, describeChange } from './follow-change.js'
+import type { Following, FollowRequest } from './engine.js'
+import { CommitFeed } from './feed.js'
 import { FollowClock } from './follow-clock.js'
-import type { FollowedScope, Looks } from './follow-scope.js'
+import { Looker } from './follow-look.js'
+import { Follow } from './follow-request.js'
 import { FollowedScopes, type FollowSettings } from './followed-scopes.js'
+import { Reader, removePast } from './readers.js'
 import type { Site } from './site.js'
 
 /** Hints of the system, and the quiet time of `limits.ts`. */
@@ -25,16 +25,6 @@ export const DEFAULT_FOLLOWING: FollowSettings = {
   quietMs: QUIET_MS,
 }
 
-interface Follow {
-  readonly request: FollowRequest
-  /** Lets the process go. */
-  release: () => void
-  isReady: boolean
-  isClosed: boolean
-  /** Changes up to this revision may have been told as present from the beginning. */
-  toldTo: number
-}
-
 /** All who follow one store in this process. */
 export class Follower {
   readonly #site: Site
@@ -42,23 +32,24 @@ export class Follower {
   readonly #settings: FollowSettings
   readonly #clock: FollowClock
   readonly #scopes: FollowedScopes
+  readonly #looker: Looker
+  readonly #reader: Reader
   readonly #follows = new Set<Follow>()
   readonly #rescans = new Set<() => void>()
   #feed: CommitFeed | undefined
-  #begun: Promise<void> | undefined
-  readonly #watches: { close(): void }[] = []
-  #looking: Promise<void> = Promise.resolve()
-  #settleMs = SETTLE_FIRST_MS
+  #controlWatch: { close(): void } | undefined
   #isLookDue = false
   #hasFailed = false
   #reported: string | undefined
 
   constructor(site: Site, committer: Committer, settings: FollowSettings) {
+    const monotonicMs = (): number => site.host.monotonicMs()
     this.#site = site
     this.#committer = committer
     this.#settings = settings
+    this.#reader = new Reader(site)
     this.#clock = new FollowClock({
-      monotonicMs: () => site.host.monotonicMs(),
+      monotonicMs,
       onLook: () => void this.#lookSoon(),
       onSecond: (isLate) => this.#onSecond(isLate),
     })
@@ -67,16 +58,18 @@ export class Follower {
       onFolders: () => void this.#discover(),
       onError: (error) => this.#fail(error),
     })
+    const tools = { scopes: this.#scopes, clock: this.#clock, follows: this.#follows, monotonicMs }
+    this.#looker = new Looker(tools)
   }
 
   /** See `Engine.follow`. */
   follow(request: FollowRequest): Following {
+    const feed = this.#feed ?? this.#start()
     const release = request.persistent ? this.#clock.hold() : NOOP
-    const follow: Follow = { request, release, isReady: false, isClosed: false, toldTo: 0 }
-    if (this.#follows.size === 0) this.#start()
+    const follow = new Follow(request, feed.lastLocal, release)
     this.#follows.add(follow)
     if (request.scope !== undefined) this.#scopes.add(request.scope)
-    void this.#begin(follow)
+    void this.#begin(follow, feed)
     return {
       rescan: () => this.#rescan(),
       end: () => this.#endSettled(follow),
@@ -84,42 +77,63 @@ export class Follower {
     }
   }
 
-  #start(): void {
-    const onHint = (): void => this.#clock.wake(0)
-    const { disk, layout } = this.#site
-    const watch = (path: string): { close(): void } =>
-      this.#settings.polling ? { close: () => undefined } : disk.watchFolder(path, onHint)
-    const feed = new CommitFeed(this.#site, { own: () => this.#committer.own, watch })
+  #start(): CommitFeed {
+    const feed = new CommitFeed(this.#site, {
+      own: () => this.#committer.own,
+      watch: (path) => this.#watch(path, () => this.#clock.wake(0)),
+    })
     this.#feed = feed
-    this.#committer.onSettled = (group) => {
-      feed.addLocal(group)
-      this.#clock.wake(0)
+    this.#committer.listener = {
+      onSettled: (group) => {
+        feed.addLocal(group)
+        this.#clock.wake(0)
+      },
+      onUnknown: (group) => feed.addUnknown(group),
     }
     this.#clock.start()
-    this.#watches.push(watch(layout.control))
+    this.#reader.announce()
+    this.#controlWatch = this.#watch(this.#site.layout.control, () => {
+      feed.noteMoves()
+      this.#clock.wake(0)
+    })
+    return feed
+  }
+
+  #watch(path: string, onHint: () => void): { close(): void } {
+    return this.#settings.polling ? { close: NOOP } : this.#site.disk.watchFolder(path, onHint)
   }
 
   #stop(): void {
-    this.#committer.onSettled = undefined
+    this.#committer.listener = undefined
     this.#clock.stop()
-    for (const watch of this.#watches.splice(0)) watch.close()
+    this.#controlWatch?.close()
     this.#feed?.close()
-    this.#feed = this.#begun = undefined
+    this.#feed = undefined
+    this.#reader.withdraw()
   }
 
-  async #begin(follow: Follow): Promise<void> {
+  /** Resolves when nothing is held, nor left in the store; nobody follows any more. */
+  async close(): Promise<void> {
+    await this.#reader.settled
+  }
+
+  /** The same as the process exits, when nothing can be awaited. */
+  closeAtExit(): void {
+    this.#reader.withdrawAtExit()
+  }
+
+  /** Resolves when nothing is missed any more, or it has ended. */
+  async #begin(follow: Follow, feed: CommitFeed): Promise<void> {
     while (!follow.isClosed) {
       try {
-        const feed = this.#feed as CommitFeed
-        this.#begun ??= feed.begin()
-        await this.#begun
-        if (follow.request.scope === undefined)
-          for (const id of await this.#scopes.list()) this.#scopes.add(id)
-        await this.#scopes.begin()
-        await this.#exclusively(() => this.#lookAndTell(follow))
+        await this.#reader.settled
+        await feed.begin() // before it is read what is there: what is committed after that is told
+        if (follow.isClosed) return
+        if (follow.isGeneral) await this.#listScopes(follow, (id) => this.#scopes.add(id))
+        await this.#scopes.begin((id) => follow.isFor(id)) // this takes its time, and others are told meanwhile
+        await this.#looker.exclusively(() => this.#lookAndTell(follow, feed))
         return
       } catch (error) {
-        this.#begun = undefined
         this.#report(error, [follow])
         await new Promise((resolve) => setTimeout(resolve, WATCH_LOOK_MS).unref())
       }
@@ -127,36 +141,35 @@ export class Follower {
   }
 
   /** What this process knows after a look is what was there at first, but for a commit that is not settled. */
-  async #lookAndTell(follow: Follow): Promise<void> {
-    if (follow.isClosed) return
-    const { unsettledTo } = await this.#look()
-    const { request } = follow
-    for (const scope of request.initial ? this.#scopes.begun : []) {
-      if (!isFor(request, scope.id)) continue
-      for (const [key, version] of scope.known) request.onChanges([describePresent(scope.id, key, version)])
+  async #lookAndTell(follow: Follow, feed: CommitFeed): Promise<void> {
+    const isMeant = (id: ScopeId): boolean => follow.isFor(id)
+    for (;;) {
+      await this.#scopes.begin(isMeant)
+      if (follow.isClosed) return
+      await this.#looker.look(feed)
+      const ungiven = await feed.findUngiven()
+      if (follow.isClosed) return
+      if (ungiven !== undefined && !this.#scopes.isAnyUnknown(isMeant))
+        // a commit may have brought one
+        return follow.begin(this.#site.host, this.#scopes.begun, ungiven)
+      await new Promise((resolve) => setImmediate(resolve))
     }
-    if (request.initial) follow.toldTo = unsettledTo
-    follow.isReady = true
-    request.onReady()
   }
 
   #end(follow: Follow): void {
     if (follow.isClosed) return
-    follow.isClosed = true
-    follow.release()
+    follow.close()
     this.#follows.delete(follow)
-    const requests = [...this.#follows].map(({ request }) => request)
-    this.#scopes.keep(
-      (id) => requests.some((request) => isFor(request, id)),
-      this.#findGeneral() !== undefined,
-    )
+    const follows = [...this.#follows]
+    this.#scopes.keep((id) => follows.some((one) => one.isFor(id)), this.#findGeneral() !== undefined)
     if (this.#follows.size === 0) this.#stop()
     this.#endRescans()
   }
 
   async #endSettled(follow: Follow): Promise<void> {
     try {
-      await this.#exclusively(() => this.#look())
+      await this.#feed?.begin()
+      await this.#look()
     } catch (error) {
       this.#report(error, [follow])
     }
@@ -169,110 +182,40 @@ export class Follower {
     const follow = this.#findGeneral()
     if (follow?.isReady !== true) return
     try {
-      for (const id of await this.#scopes.list()) if (!follow.isClosed) this.#scopes.openNew(id)
+      await this.#listScopes(follow, (id) => this.#scopes.openNew(id))
     } catch (error) {
       this.#fail(error)
     }
   }
 
-  /** One look at a time. */
-  #exclusively(body: () => Promise<unknown>): Promise<unknown> {
-    const looking = this.#looking.then(body)
-    this.#looking = looking.then(NOOP, NOOP)
-    return looking
+  /** For one who follows all scopes. */
+  async #listScopes(follow: Follow, add: (id: ScopeId) => void): Promise<void> {
+    const listed = await this.#scopes.list()
+    if (follow.isClosed) return
+    this.#scopes.watchFolders(listed)
+    for (const id of listed.scopes) add(id)
   }
 
   async #lookSoon(): Promise<void> {
-    if (this.#isLookDue || this.#begun === undefined) return
+    if (this.#isLookDue) return
     this.#isLookDue = true
     try {
-      await this.#begun
-      await this.#exclusively(() => {
-        this.#isLookDue = false
-        return this.#look()
-      })
+      await this.#look()
     } catch (error) {
-      this.#isLookDue = false
       this.#fail(error)
     }
   }
 
-  /** Files, journals, judgement: in this order. */
-  async #look(): Promise<FeedState> {
-    const feed = this.#feed
-    if (feed === undefined) return NOTHING
-    const looks = new Map<FollowedScope, Looks>()
-    this.#scopes.poll(this.#now())
-    for (const scope of this.#scopes.begun) {
-      await scope.checkFolder()
-      scope.wakeSuspects(this.#now())
-      if (scope.isDirty) looks.set(scope, await scope.look())
-    }
-    const state = await feed.read((commit) => this.#tell(commit))
-    if (this.#feed !== feed) return NOTHING
-    if (state.hasGap) this.#scopes.doubt('gap')
-    for (const [scope, found] of looks) this.#judge(scope, found, state)
-    for (const scope of this.#scopes.begun) {
-      for (const reason of scope.takeCompared()) this.#tellResync(scope, reason)
-    }
-    this.#plan(state)
-    return state
-  }
-
-  #judge(scope: FollowedScope, found: Looks, { unsettled }: FeedState): void {
-    const own = unsettled.filter((change) => isSameScope(change.scope, scope.id))
-    for (const { key, version } of scope.judge(found, own, this.#now())) {
-      const change: FollowedChange = {
-        type: version === undefined ? 'delete' : 'set',
-        ...{ scope: scope.id, key, version, revision: undefined, by: undefined, source: 'external' },
-      }
-      for (const follow of this.#followsOf(scope)) follow.request.onChanges([change])
-    }
-  }
-
-  async #tell(commit: FeedCommit): Promise<void> {
-    const described: DescribedChange[] = []
-    const general = this.#findGeneral()
-    for (const change of commit.changes) {
-      const scope =
-        general === undefined ? this.#scopes.find(change.scope) : this.#meet(change.scope, general)
-      if (scope !== undefined) described.push(await describeChange(scope, commit, change))
-    }
-    for (const { request, isReady, toldTo } of [...this.#follows]) {
-      if (request.initial && !isReady) continue // it will be told what is present
-      const isOld = commit.revision <= toldTo
-      const told = described
-        .filter(({ change, wasKnown }) => isFor(request, change.scope) && !(wasKnown && isOld))
-        .map(({ change }) => change)
-      if (told.length > 0) request.onChanges(told)
-    }
-  }
-
-  /** A scope, which may have appeared with this commit. */
-  #meet(id: ScopeId, { isReady }: Follow): FollowedScope {
-    return isReady ? this.#scopes.openNew(id) : this.#scopes.add(id)
-  }
-
-  #tellResync(scope: FollowedScope, reason: DoubtReason): void {
-    for (const { request } of this.#followsOf(scope)) request.onResync(reason, scope.id)
-  }
-
-  /** The next look: at once, when an edit has been quiet for long enough, when a commit may be settled, or to compare. */
-  #plan({ unsettled }: FeedState): void {
-    this.#settleMs = unsettled.length === 0 ? SETTLE_FIRST_MS : Math.min(2 * this.#settleMs, SETTLE_MAX_MS)
-    if (unsettled.length > 0) this.#clock.wake(this.#settleMs)
-    const nowMs = this.#now()
-    for (const scope of this.#scopes.begun) {
-      const waitMs = scope.wakeSuspects(nowMs)
-      if (waitMs !== undefined) this.#clock.wake(Math.ceil(waitMs))
-      if (scope.isDirty && !scope.isListing) this.#clock.wake(0)
-    }
-    const pollMs = this.#scopes.planPoll(nowMs)
-    if (pollMs !== undefined) this.#clock.wake(pollMs)
-    if (this.#scopes.begun.every((scope) => scope.isCompared)) {
+  #look(): Promise<void> {
+    return this.#looker.exclusively(async () => {
+      this.#isLookDue = false
+      const feed = this.#feed
+      if (!feed?.isBegun) return
+      await this.#looker.look(feed)
+      if (!this.#scopes.isCompared) return
       this.#reported = undefined
       this.#endRescans()
-    }
+    })
   }
 
   #onSecond(isLate: boolean): void {
@@ -280,17 +223,20 @@ export class Follower {
     this.#hasFailed = false
     if (hasFailed) this.#scopes.doubt('error')
     else if (isLate) this.#scopes.doubt('late')
-    else for (const scope of this.#scopes.begun) scope.doubtFolder()
+    else this.#scopes.doubtFolders()
+    this.#feed?.noteMoves()
     this.#clock.wake(0)
     void this.#discover()
+    removePast(this.#site).catch(NOOP) // the next owner does it, too
   }
 
   async #rescan(): Promise<void> {
     const release = this.#clock.hold()
     await this.#discover()
     this.#scopes.doubt()
+    this.#feed?.noteMoves()
     this.#clock.wake(0)
-    await new Promise<void>((resolve) => this.#rescans.add(resolve))
+    if (this.#follows.size > 0) await new Promise<void>((resolve) => this.#rescans.add(resolve))
     release()
   }
 
@@ -315,28 +261,8 @@ export class Follower {
 
   /** One who follows all scopes. */
   #findGeneral(): Follow | undefined {
-    return [...this.#follows].find(({ request }) => request.scope === undefined)
-  }
-
-  #followsOf(scope: FollowedScope): Follow[] {
-    return [...this.#follows].filter(
-      ({ request, isReady }) => isFor(request, scope.id) && (isReady || !request.initial),
-    )
-  }
-
-  #now(): number {
-    return this.#site.host.monotonicMs()
+    return [...this.#follows].find(({ isGeneral }) => isGeneral)
   }
 }
 
 const NOOP = (): void => undefined
-
-const NOTHING: FeedState = { hasGap: false, unsettled: [], unsettledTo: 0 }
-
-function isFor({ scope }: FollowRequest, id: ScopeId): boolean {
-  return scope === undefined || isSameScope(scope, id)
-}
-
-function describePresent(scope: ScopeId, key: string, version: string): FollowedChange {
-  return { type: 'set', scope, key, version, revision: undefined, by: undefined, source: 'initial' }
-}

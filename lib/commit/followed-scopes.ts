@@ -1,6 +1,6 @@
 /** The scopes that are followed in a store: found, opened, compared now and then where the system gives no hints. */
 
-import { POLL_COST_SHARE } from '../base/limits.js'
+import { FOLDERS_A_LOOK, POLL_COST_SHARE } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { DoubtReason } from './engine.js'
 import { FollowedScope } from './follow-scope.js'
@@ -35,6 +35,13 @@ export interface ScopeCalls {
   onError(error: unknown): void
 }
 
+/** What is in a store. */
+export interface ListedScopes {
+  readonly scopes: readonly ScopeId[]
+  /** The folders in which other scopes would appear. */
+  readonly folders: readonly string[]
+}
+
 /** All scopes that are followed. */
 export class FollowedScopes {
   readonly #site: Site
@@ -44,6 +51,7 @@ export class FollowedScopes {
   #folders: FoldersWatch | undefined
   #pollSinceMs: number | undefined
   #nextPollMs = 0
+  #nextFolder = 0
 
   constructor(site: Site, settings: FollowSettings, calls: ScopeCalls) {
     this.#site = site
@@ -81,9 +89,20 @@ export class FollowedScopes {
     return scope
   }
 
-  /** Resolves when it is known of all scopes what they hold. */
-  async begin(): Promise<void> {
-    await Promise.all([...this.#scopes.values()].map((scope) => scope.begin()))
+  /** Whether every key of every comparison was judged. */
+  get isCompared(): boolean {
+    return this.begun.every((scope) => scope.isCompared)
+  }
+
+  /** Whether it is not known yet of a scope that is meant what it holds. */
+  isAnyUnknown(isMeant: (id: ScopeId) => boolean): boolean {
+    return [...this.#scopes.values()].some(({ id, isBegun }) => !isBegun && isMeant(id))
+  }
+
+  /** Resolves when it is known of all scopes that are meant what they hold. */
+  async begin(isMeant: (id: ScopeId) => boolean): Promise<void> {
+    const scopes = [...this.#scopes.values()].filter(({ id }) => isMeant(id))
+    await Promise.all(scopes.map((scope) => scope.begin()))
   }
 
   /** Lets all go that nobody wants any more. */
@@ -98,8 +117,8 @@ export class FollowedScopes {
     this.#folders = undefined
   }
 
-  /** The scopes that have a folder, and the shared one of each workspace; from now on it is told when others appear. */
-  async list(): Promise<readonly ScopeId[]> {
+  /** The scopes that have a folder, and the shared one of each workspace. */
+  async list(): Promise<ListedScopes> {
     const { layout } = this.#site
     const scopes: ScopeId[] = []
     const folders = [layout.root]
@@ -109,15 +128,28 @@ export class FollowedScopes {
       scopes.push({ workspace })
       for (const plugin of await listFolders(this.#site, plugins)) scopes.push({ workspace, plugin })
     }
-    if (!this.#settings.polling)
-      this.#folders ??= this.#settings.watchFolders?.(() => this.#calls.onFolders())
+    return { scopes, folders }
+  }
+
+  /** From now on it is told when other scopes appear beside these. */
+  watchFolders({ folders }: ListedScopes): void {
+    if (this.#settings.polling) return
+    this.#folders ??= this.#settings.watchFolders?.(() => this.#calls.onFolders())
     this.#folders?.add(folders)
-    return scopes
   }
 
   /** Compares all; without a reason nobody is told of it. */
   doubt(reason?: DoubtReason): void {
     for (const scope of this.begun) scope.doubt(reason)
+  }
+
+  /** It is to be looked at whether the folders of some scopes still are those that are watched; of all in turn. */
+  doubtFolders(): void {
+    const scopes = this.begun
+    for (let count = Math.min(scopes.length, FOLDERS_A_LOOK); count > 0; count -= 1) {
+      this.#nextFolder = (this.#nextFolder + 1) % scopes.length
+      scopes[this.#nextFolder]?.doubtFolder()
+    }
   }
 
   /** Compares those of which the system tells nothing, if it is time. */

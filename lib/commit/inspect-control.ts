@@ -12,9 +12,12 @@ import type { FileKind } from '../disk/disk.js'
 import {
   CONTROL_NAME,
   claimName,
+  FORMAT,
   FORMAT_NAME,
   LOCK_NAME,
+  MANIFEST_NAME,
   parseControlName,
+  parseFormat,
   releasedName,
 } from '../disk/layout.js'
 import { findWorkFolder, isAlive, readMaker } from './claim.js'
@@ -22,9 +25,9 @@ import { type ControlLook, isLockFresh, lookAtControl, measureAgeMs } from './co
 import { describeKind, describeLeftover, Findings, inControl, quotePath } from './finding.js'
 import { summarizeJournals } from './inspect-journals.js'
 import { findWideMode } from './inspect-mode.js'
-import { FORMAT, parseFormat } from './prepare.js'
 import type { CheckReport, Finding } from './report.js'
 import type { Site } from './site.js'
+import { isSnapshotLeft } from './snapshot.js'
 
 /** What `.plainkeep` says. */
 export type ControlReport = Pick<CheckReport, 'findings' | 'owner' | 'journals'>
@@ -69,11 +72,11 @@ async function isControlThere({ disk, layout }: Site, findings: Findings): Promi
 
 /** The kind that a name in `.plainkeep` must be of; undefined if it means nothing. */
 function expectKind(name: string): FileKind | undefined {
-  if (name === FORMAT_NAME) return 'file'
+  if (name === FORMAT_NAME || name === MANIFEST_NAME) return 'file'
   if (name === LOCK_NAME) return 'folder'
   const { kind } = parseControlName(name)
   if (kind === 'foreign') return undefined
-  return kind === 'work' ? 'folder' : 'file'
+  return kind === 'work' || kind === 'snapshot' ? 'folder' : 'file'
 }
 
 async function inspectKinds(site: Site, findings: Findings): Promise<void> {
@@ -128,6 +131,9 @@ async function inspectRest({ site, findings, names, claims }: ControlLook): Prom
 
 /** Work folders that no claim names: of those who wait, or died waiting. They hold no commit. */
 async function inspectUnclaimed({ site, findings, names, claims, isAtRest }: ControlLook): Promise<void> {
+  for (const name of names.snapshots)
+    if (await isSnapshotLeft(site, name))
+      findings.add(describeLeftover(name, 'the snapshot of a backup that was cut off'))
   if (claims.size < names.claims.length) return // a claim that cannot be read may name any of them
   const claimed = new Set([...claims.values()].map(({ folder }) => folder))
   for (const { name, folder, fencedBy } of names.work) {

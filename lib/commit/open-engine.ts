@@ -13,6 +13,7 @@ import { type OpenStore, PlainEngine } from './plain-engine.js'
 import { prepareStore } from './prepare.js'
 import { hasLostJournals } from './recover.js'
 import type { Site } from './site.js'
+import { sweepSnapshots } from './snapshot.js'
 import { ValueCache } from './value-cache.js'
 
 /** A store's place, and how to commit there. */
@@ -35,7 +36,7 @@ interface SharedStore extends OpenStore {
 /** The stores that are open in this process, by what stands for their filesystem, then by their root. */
 const openStores = new WeakMap<object, Map<string, Promise<SharedStore>>>()
 
-const committers = new Set<Committer>()
+const opened = new Set<Pick<SharedStore, 'committer' | 'follower'>>()
 
 /**
  * Opens a store, and recovers it if its last owner died. `filesystem` is whatever tells one filesystem from another:
@@ -80,13 +81,15 @@ async function share({
   await prepareStore(site)
   const committer = new Committer(site, lock, lockTimeoutMs)
   await recoverIfNeeded(site, committer)
+  await sweepSnapshots(site)
   const ownerWatch = setInterval(() => watchOwner(site, committer), WATCH_OWNER_MS)
   ownerWatch.unref()
-  if (committers.size === 0) process.on('exit', releaseAll)
-  committers.add(committer)
+  if (opened.size === 0) process.on('exit', releaseAll)
   const follower = new Follower(site, committer, following ?? DEFAULT_FOLLOWING)
   const caches = makeCaches(site, cacheBytes ?? 0)
-  return { site, ...caches, committer, follower, ownerWatch, users: 0 }
+  const shared = { site, ...caches, committer, follower, ownerWatch, users: 0 }
+  opened.add(shared)
+  return shared
 }
 
 /** An eighth is for listings. */
@@ -94,18 +97,22 @@ function makeCaches(site: Site, bytes: number): Pick<SharedStore, 'cache' | 'lis
   return { cache: new ValueCache(site, (bytes * 7) / 8), listings: new ListingCache(site, bytes / 8) }
 }
 
-async function endSharing({ committer, ownerWatch }: SharedStore): Promise<void> {
-  clearInterval(ownerWatch)
+async function endSharing(shared: SharedStore): Promise<void> {
+  clearInterval(shared.ownerWatch)
   try {
-    await committer.close()
+    await shared.follower.close()
+    await shared.committer.close()
   } finally {
-    committers.delete(committer)
-    if (committers.size === 0) process.off('exit', releaseAll)
+    opened.delete(shared)
+    if (opened.size === 0) process.off('exit', releaseAll)
   }
 }
 
 function releaseAll(): void {
-  for (const committer of committers) committer.releaseAtExit()
+  for (const { committer, follower } of opened) {
+    follower.closeAtExit()
+    committer.releaseAtExit()
+  }
 }
 
 /** What a dead owner committed must be seen by the first read. Where nothing can be written, it stays as it is. */

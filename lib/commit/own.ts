@@ -23,6 +23,8 @@ import {
 } from './claim.js'
 import { Journal } from './journal.js'
 import { syncScopeFolders } from './publish.js'
+import { leavePast, removePast } from './readers.js'
+import type { SettledGroup } from './record.js'
 import { finishJournal, type History, type KeptSummary, keepJournal, recoverKept } from './recover.js'
 import type { Site } from './site.js'
 import type { StageState } from './stage.js'
@@ -40,6 +42,8 @@ export interface Ownership {
   journalStart: number
   /** How long the kept journals are together, in bytes. */
   keptBytes: number
+  /** The durable group that is being put in place: some of its files may be there already. */
+  underWay: SettledGroup | undefined
 }
 
 /** How long, and for whom, a process waits for its turn. */
@@ -184,6 +188,7 @@ async function begin(site: Site, claim: Claim, known: KnownJournals): Promise<Ow
     synced: history.synced,
     journalStart: history.revision,
     keptBytes: history.keptBytes,
+    underWay: undefined,
   }
 }
 
@@ -204,12 +209,14 @@ export async function startJournal(
  * until another has a higher revision: a name that another process may use again is never removed (C6).
  */
 export async function removeSynced(site: Site, known: KnownJournals, synced: number): Promise<void> {
-  const { kept } = await readControlNames(site)
-  for (const { name, revision } of kept.slice(0, -1)) {
+  const names = await readControlNames(site)
+  for (const { name, revision } of names.kept.slice(0, -1)) {
     if (revision > synced) continue
     known.delete(name)
+    await leavePast(site, names, revision)
     await ignoring(['ENOENT'], () => site.disk.unlink(site.layout.controlPath(name)))
   }
+  if (names.past.length > 0) await removePast(site)
 }
 
 /** Moves the present journal to its kept name. */

@@ -13,6 +13,8 @@ import type {
   EntryBytes,
   Following,
   FollowRequest,
+  Snapshot,
+  SnapshotRequest,
   ValueStat,
   VisitOptions,
 } from './engine.js'
@@ -23,6 +25,7 @@ import { type Reading, readEntry, readUnpublished, readValue, statValue } from '
 import { repairStore } from './repair.js'
 import type { CheckOptions, CheckReport, RepairOptions, RepairReport } from './report.js'
 import type { Site } from './site.js'
+import { takeSnapshot } from './snapshot.js'
 
 /** What the holders of a store share. */
 export interface OpenStore extends Reading, Listing {
@@ -117,6 +120,15 @@ export class PlainEngine implements Engine {
     return this.#track(this.#committer.visit(body, options))
   }
 
+  /** See `Engine`. Closing waits until it is closed. */
+  async snapshot(request: SnapshotRequest): Promise<Snapshot> {
+    this.#checkOpen()
+    let end = (): void => undefined
+    void this.#track(new Promise<void>((resolve) => (end = resolve)))
+    const taking = takeSnapshot(this.#site, this.#committer, request, end)
+    return this.#describing(taking, 'take a snapshot of the store', request)
+  }
+
   /** See `Engine`. */
   follow(request: FollowRequest): Following {
     this.#checkOpen()
@@ -184,7 +196,7 @@ export class PlainEngine implements Engine {
   async #describing<T>(
     listing: Promise<T>,
     action: string,
-    place: { readonly scope?: ScopeId; readonly signal?: AbortSignal | undefined } = {},
+    place: { readonly scope?: ScopeId | undefined; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<T> {
     try {
       return await listing

@@ -4,13 +4,10 @@ import { dirname } from 'node:path'
 import { diskError, StorageError } from '../base/errors.js'
 import { FORMAT_FILE_BYTES } from '../base/limits.js'
 import { isErrorCode } from '../disk/disk.js'
-import { workName } from '../disk/layout.js'
+import { encodeFormat, FORMAT, parseFormat, workName } from '../disk/layout.js'
 import { emptyAndRemove } from './claim.js'
 import { describeKind } from './finding.js'
 import type { Site } from './site.js'
-
-/** The format of stores that this version makes and opens. */
-export const FORMAT = 1
 
 /**
  * Makes the root folder, `.plainkeep` and `format.json` where they are missing, synced. Rejects with
@@ -64,16 +61,6 @@ function checkFormat(store: string, bytes: Uint8Array): void {
   throw new StorageError('UNSUPPORTED_FORMAT', message, { store })
 }
 
-/** The format that `format.json` names; undefined if it names none. */
-export function parseFormat(bytes: Uint8Array): number | undefined {
-  try {
-    const { format } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { format?: unknown }
-    return Number.isSafeInteger(format) ? (format as number) : undefined
-  } catch {
-    return undefined
-  }
-}
-
 /** Makes a folder and those above it. A new one's name is synced. */
 async function makeFolders(site: Site, path: string): Promise<void> {
   const found = await site.disk.stat(path)
@@ -95,7 +82,7 @@ async function makeFormat(site: Site): Promise<void> {
   const draft = `${folder}/format`
   await disk.makeFolder(folder, site.folderMode)
   try {
-    await disk.createFile(draft, Buffer.from(`{"format":${FORMAT}}\n`), { mode: site.fileMode, sync: true })
+    await disk.createFile(draft, Buffer.from(encodeFormat()), { mode: site.fileMode, sync: true })
     await disk.rename(draft, layout.format)
   } catch (error) {
     // Another process has made the store, and swept this folder.

@@ -40,6 +40,11 @@ export class Publisher {
     return this.isDone ? undefined : this.#unpublished.get(this.#site.layout.keyPath(scope, key))
   }
 
+  /** The certain changes that are not in place yet. */
+  get all(): readonly RecordedChange[] {
+    return [...this.#unpublished.values()].map(({ change }) => change)
+  }
+
   /** The certain changes of a scope that are not in place yet. */
   *ofScope(scope: ScopeId): Iterable<RecordedChange> {
     const path = this.#site.layout.scopePath(scope)

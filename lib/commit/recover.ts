@@ -19,6 +19,7 @@ import { JOURNAL_COPY_NAME, JOURNAL_NAME, keptName, stagedName } from '../disk/l
 import { ignoring, isFree, readControlNames } from './claim.js'
 import { type JournalContents, parseJournal } from './journal.js'
 import { publishChange, syncScopeFolders } from './publish.js'
+import { leavePast } from './readers.js'
 import type { RecordedChange, RecordedValue } from './record.js'
 import type { Site } from './site.js'
 
@@ -77,6 +78,7 @@ export async function keepJournal(site: Site, path: string, contents: JournalExt
   const kept = site.layout.controlPath(keptName(revision))
   const isKnown =
     changes.length > 0 ? (await site.disk.stat(kept)) !== undefined : synced < revision || revision === 0
+  if (!isKnown && changes.length === 0) await leavePast(site, await readControlNames(site), revision)
   // ENOENT: moved by a late call of its owner
   await ignoring(['ENOENT'], () => (isKnown ? site.disk.unlink(path) : site.disk.rename(path, kept)))
   await site.disk.syncFolder(site.layout.control)

@@ -20,6 +20,7 @@ import { inspectStore } from './inspect.js'
 import type { Ownership } from './own.js'
 import type { CheckReport, Finding, FindingKind, LeftAlone, RepairOptions, RepairReport } from './report.js'
 import type { Site } from './site.js'
+import { sweepSnapshots } from './snapshot.js'
 import type { VisitBody } from './visit.js'
 
 /** What a repair asks of the one that commits. */
@@ -147,6 +148,7 @@ async function sweep(site: Site, { claim }: Ownership, findings: readonly Findin
   const names = findings.map(({ path }) => path.slice(CONTROL_NAME.length + 1))
   await hasWaiters(site, claim, new Set(names))
   await removeReleased(site, await readControlNames(site), claim.number)
+  await sweepSnapshots(site)
 }
 
 /** What the next owner puts right was put right if it is not found any more. */

@@ -15,7 +15,7 @@ import { SMALL_VALUE_BYTES, SPARE_FILES } from '../base/limits.js'
 import { describeScope, type ScopeId } from '../base/scope-id.js'
 import { type FileStat, isErrorCode } from '../disk/disk.js'
 import { stagedName } from '../disk/layout.js'
-import type { Change, ChangeResult } from './engine.js'
+import { type Change, type ChangeResult, readSource } from './engine.js'
 import { makeScopeFolders } from './publish.js'
 import type { RecordedChange } from './record.js'
 import type { Site } from './site.js'
@@ -76,9 +76,10 @@ export async function stageChange(
     return { recorded: undefined, result: { version: undefined, existed } }
   }
   const time = nextTime(site, state, existing)
-  const target: Target = { scope: change.scope, key: change.key, time, existing, existed }
+  const mode = existing?.mode ?? narrowMode(site, change.mode)
+  const target: Target = { scope: change.scope, key: change.key, time, existing, existed, mode }
   if (place.isSuperseded) return supersede(target, change.value?.byteLength)
-  if (change.value !== undefined) return stageValue(site, state, target, change.value)
+  if (change.value !== undefined) return stageValue(site, state, target, await readSource(change.value))
   state.lastRemoved += 1
   const { scope, key } = change
   const recorded: RecordedChange = {
@@ -99,6 +100,13 @@ interface Target {
   readonly time: bigint
   readonly existing: FileStat | undefined
   readonly existed: boolean
+  /** The permission bits that the file gets. */
+  readonly mode: number
+}
+
+/** A mode that is asked for lets nobody write but the file's owner, and whoever may write new files of this store. */
+function narrowMode({ fileMode }: Site, mode: number = fileMode): number {
+  return mode & (0o755 | fileMode)
 }
 
 function supersede({ scope, key, time, existed }: Target, size: number | undefined): StagedChange {
@@ -115,14 +123,14 @@ async function stageValue(
   target: Target,
   bytes: Uint8Array,
 ): Promise<StagedChange> {
-  const { scope, key, time, existing, existed } = target
+  const { scope, key, time, existed, mode } = target
   const isLarge = bytes.byteLength > Math.min(SMALL_VALUE_BYTES, state.inlineBytes)
   if (!isLarge) state.inlineBytes -= bytes.byteLength
   state.lastStaged += 1
   const staged = state.lastStaged
   const stat = await site.disk.createFile(`${state.folder}/${stagedName(staged)}`, bytes, {
-    mode: existing?.mode ?? site.fileMode,
-    exactMode: existing !== undefined && existing.mode !== site.fileMode,
+    mode,
+    exactMode: mode !== site.fileMode,
     time,
     laterThan: time - TIME_STEP_NS,
     sync: isLarge,

@@ -157,6 +157,8 @@ export interface Disk {
   syncFile(path: string): Awaitable<boolean>
   /** The names in a folder are synced. False if there is no such folder. */
   syncFolder(path: string): Awaitable<boolean>
+  /** Whether others may change a folder behind the system's back, as on a network: then it gives no hints of that. */
+  isShared(folder: string): boolean
   /**
    * Calls back soon after a name in a folder changes, or a file, as far as the system tells; only a hint. Without a name
    * anything may have changed. Where the system gives no hints, or none any more, `onLost` is told why, perhaps before

@@ -43,7 +43,8 @@ type RequiredCalls = Pick<
   | 'watch'
   | 'write'
   | 'writeSync'
->
+> &
+  Partial<Pick<typeof import('node:fs'), 'statfsSync'>>
 
 /** The real one. */
 export const nodeFileSystem: FileSystem = nodeFs
@@ -62,13 +63,18 @@ export function writeFullySync(
   }
 }
 
-/** The same from the start of a file, in chunks that do not block the event loop. */
-export async function writeFully(fs: FileSystem, descriptor: number, bytes: Uint8Array): Promise<void> {
+/** The same in chunks that do not block the event loop. */
+export async function writeFully(
+  fs: FileSystem,
+  descriptor: number,
+  bytes: Uint8Array,
+  position = 0,
+): Promise<void> {
   let written = 0
   while (written < bytes.byteLength) {
     const length = Math.min(WRITE_CHUNK_BYTES, bytes.byteLength - written)
     const count = await new Promise<number>((resolve, reject) => {
-      fs.write(descriptor, bytes, written, length, written, (error, done) =>
+      fs.write(descriptor, bytes, written, length, position + written, (error, done) =>
         error ? reject(error) : resolve(done),
       )
     })

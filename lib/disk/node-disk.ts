@@ -25,7 +25,7 @@ import {
 } from './file-system.js'
 import { kindOf, openFolderReader } from './folder-reader.js'
 import { Spares } from './spares.js'
-import { watchNames } from './watch.js'
+import { isShared, watchNames } from './watch.js'
 
 /** What a name that stands for no value can answer when it is opened: nothing there, a link, a socket. */
 const NOT_THERE = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']
@@ -213,6 +213,11 @@ export class NodeDisk implements Disk {
       read: (position, length) => readFullySync(fs, descriptor, new Uint8Array(length), position),
       close: () => fs.closeSync(descriptor),
     }
+  }
+
+  /** See `Disk`. */
+  isShared(folder: string): boolean {
+    return isShared(this.#fs, folder)
   }
 
   /** See `Disk`. */

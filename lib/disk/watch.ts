@@ -9,6 +9,8 @@
  * - Linux. A watch on a folder that was removed or moved stays silent for ever. The last thing it tells is the folder's
  *   own name; the one who watches compares what is there with what was there.
  * - Linux. `ENOSPC` (watches) and `EMFILE` (instances) come when a watch is opened: there are no hints then.
+ * - Linux. On network folders, and on those that a virtual machine or a container shares with its host, a watch opens and
+ *   tells of what this machine does; of what others do it tells nothing. The filesystem's type says so (statfs(2)).
  * - macOS. All watches of a thread share one stream of FSEvents, which is made anew whenever a watch is opened or closed;
  *   what happens meanwhile is told to nobody. So all watches are told a little later that anything may have changed.
  * - Windows. A watched folder that is removed gives `EPERM`: a hint of the folder itself.
@@ -21,6 +23,23 @@ import { isErrorCode } from './disk.js'
 import type { FileSystem } from './file-system.js'
 
 type OnHint = (name: string | undefined) => void
+
+/** Types of filesystems that others may change, from linux/magic.h and the sources of the last three. */
+const SHARED_TYPES = new Set([
+  0x6969, // nfs
+  0x517b, // smb
+  0xff534d42, // cifs
+  0xfe534d42, // smb2
+  0x01021997, // 9p
+  0x65735546, // fuse, such as sshfs and virtiofs
+  0x00c36400, // ceph
+  0x5346414f, // afs
+  0x73757245, // coda
+  0x0bd00bd0, // lustre
+  0x786f4256, // vboxsf
+  0xbacbacbc, // vmhgfs
+  0x7c7c6673, // prl_fs
+])
 
 /** All watches of this thread: an overflow, or a new stream, concerns every one of them. */
 const open = new Set<OnHint>()
@@ -62,6 +81,20 @@ export function watchNames(
     onError(error)
   }
   return { close }
+}
+
+/** Whether others may change a folder behind the system's back; see above. */
+export function isShared(
+  fs: Pick<FileSystem, 'statfsSync'>,
+  path: string,
+  platform: NodeJS.Platform = process.platform,
+): boolean {
+  if (platform !== 'linux' || fs.statfsSync === undefined) return false
+  try {
+    return SHARED_TYPES.has(Number(fs.statfsSync(path).type) >>> 0)
+  } catch {
+    return false // it is gone: whoever watches finds out
+  }
 }
 
 /** True if so many events came in this turn of the event loop that others may be lost; then everybody is told. */

@@ -22,7 +22,7 @@ export class Attempt {
   readonly #engine: Engine
   readonly #versions = new Map<string, VersionExpectation>()
   readonly #listings = new Map<string, ListingExpectation>()
-  readonly #writes = new Map<string, Change>()
+  readonly #writes = new Map<string, Change<Uint8Array>>()
   readonly #quotas = new Map<string, Quota>()
   readonly #pending: Promise<unknown>[] = []
   #failure: { readonly error: unknown } | undefined
@@ -109,7 +109,7 @@ export class Attempt {
   }
 
   /** Writes a change, in place of an earlier one of the same key. */
-  write(change: Change, quota: Quota | undefined): void {
+  write(change: Change<Uint8Array>, quota: Quota | undefined): void {
     this.checkOpen()
     const path = this.#engine.keyPath(change.scope, change.key)
     this.#writes.delete(path)

@@ -1,6 +1,6 @@
 /** A document: one key as an object with defaults; see `Scope.document`. */
 
-import type { StorageError } from '../base/errors.js'
+import type { EventEmitter } from 'node:events'
 import type { StandardSchema } from '../base/standard-schema.js'
 import type { Codec, CodecName } from './codec.js'
 import type { WatchOptions } from './watch.js'
@@ -20,28 +20,6 @@ export interface DocumentOptions<T, D = DeepPartial<T>> {
   readonly defaults?: D | undefined
   /** How the object is stored. Default: `'json'`. */
   readonly codec?: Exclude<CodecName, 'bytes' | 'text'> | Codec<unknown> | undefined
-}
-
-/** How to watch a document. */
-export interface DocumentWatchOptions extends Pick<WatchOptions, 'own' | 'persistent' | 'signal'> {
-  /** First gives the object as it is. Default: false. */
-  readonly initial?: boolean | undefined
-  /**
-   * Is told of a file that somebody made invalid, with `VALIDATION_FAILED` or `DECODE_FAILED`; the next object that is
-   * given is valid again. Without it the watcher ends, and `for await` throws the error.
-   */
-  readonly onInvalid?: ((error: StorageError) => void) | undefined
-}
-
-/**
- * Gives the object of a document, with its defaults, after each change, whoever makes it; of changes that come faster than
- * they are taken, the last. It ends as `Watcher` does.
- */
-export interface DocumentWatcher<T> extends AsyncIterableIterator<T, undefined>, AsyncDisposable {
-  /** Resolves when no change is missed any more; rejects if it ended before. */
-  readonly ready: Promise<void>
-  /** Ends it. */
-  close(): Promise<void>
 }
 
 /**
@@ -66,6 +44,36 @@ export interface Document<T> {
   update(change: DeepPartial<T> | ((current: T) => T | undefined | Promise<T | undefined>)): Promise<T>
   /** Goes back to the defaults. Gives whether anything was set. */
   delete(): Promise<boolean>
-  /** Watches the object: see `DocumentWatcher`. Throws `INVALID_OPTION`, `STORE_CLOSED`. */
+  /** Watches the object, whoever changes it: see `DocumentWatcher`. Throws as `Scope.watch`, and `INVALID_KEY`, `KEY_TOO_LONG`. */
   watch(options?: DocumentWatchOptions): DocumentWatcher<T>
+}
+
+/** How to watch a document: see `WatchOptions`. With `initial` the object is given as it is at first, too. */
+export type DocumentWatchOptions = Pick<WatchOptions, 'initial' | 'own' | 'persistent' | 'signal'>
+
+/** The events of a document's watcher. */
+export interface DocumentWatcherEvents<T> {
+  change: [value: T]
+  ready: []
+  error: [error: unknown]
+}
+
+/**
+ * Gives the object with its defaults after each change, as events and to one `for await`; the defaults alone when it goes
+ * back to them. Of changes that come while the last object was not taken yet only the latest is given.
+ *
+ * It begins at once, and ends as a `Watcher` does. An object that cannot be given, as after an edit by hand that broke the
+ * file, is an `error`, and the next change is given again; where nobody listens for it, it ends the watcher, and is thrown
+ * by `for await`.
+ */
+export interface DocumentWatcher<T>
+  extends EventEmitter<DocumentWatcherEvents<T>>,
+    AsyncIterableIterator<T>,
+    AsyncDisposable {
+  /** Resolves when nothing is missed any more; rejects if it ended before. */
+  readonly ready: Promise<void>
+  /** Ends it; nothing is given any more. */
+  close(): Promise<void>
+  /** The watcher itself. */
+  [Symbol.asyncIterator](): this
 }

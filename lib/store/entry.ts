@@ -3,15 +3,19 @@
 import type { CodecLike } from './codec.js'
 import type { KeyQuery } from './read.js'
 
-/** A key with its value and what is known of it. */
-export interface Entry<T = Uint8Array> {
+/** A key that holds a value, and what is known of it without reading it. */
+export interface EntryStat {
   readonly key: string
-  readonly value: T
   /** Opaque; changes whenever the entry changes, and never returns to an earlier one. */
   readonly version: string
   /** Bytes on disk. */
   readonly size: number
   readonly modifiedAt: Date
+}
+
+/** A key with its value and what is known of it. */
+export interface Entry<T = Uint8Array> extends EntryStat {
+  readonly value: T
 }
 
 /** Which keys to list; see `Scope.keys`. */

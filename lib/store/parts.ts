@@ -5,6 +5,7 @@ import { type ErrorDetails, locateError, StorageError, ValidationError } from '.
 import { describeScope, type ScopeId } from '../base/scope-id.js'
 import type { SchemaIssue } from '../base/standard-schema.js'
 import type { Engine, Quota } from '../commit/engine.js'
+import type { ArchiveFiles } from '../disk/archive-files.js'
 import { type CodecLike, SchemaRefusal, type ValueLayer } from './codec.js'
 
 /** What a store, or a scope, takes. */
@@ -22,6 +23,8 @@ export interface StoreParts {
   readonly engine: Engine
   readonly values: ValueLayer
   readonly limits: StorageLimits & { readonly valueBytes: number }
+  /** Archives on the same filesystem. */
+  readonly archives: ArchiveFiles
 }
 
 /** What a scope is made of. */
@@ -32,6 +35,17 @@ export interface ScopeParts extends StoreParts {
 }
 
 const partsOfScopes = new WeakMap<object, ScopeParts>()
+const partsOfStores = new WeakMap<object, StoreParts>()
+
+/** Remembers what a storage is made of, for those who are given the storage alone. */
+export function keepStoreParts(storage: object, parts: StoreParts): void {
+  partsOfStores.set(storage, parts)
+}
+
+/** What a storage is made of; undefined for what is none. */
+export function storePartsOf(storage: object): StoreParts | undefined {
+  return partsOfStores.get(storage)
+}
 
 /** Remembers what a scope is made of, for those who are given the scope alone. */
 export function keepParts(scope: object, parts: ScopeParts): void {

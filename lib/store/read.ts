@@ -66,7 +66,7 @@ export function sortByCodePoint(keys: string[]): string[] {
 }
 
 /** Less than, equal to or more than zero, as one key sorts before, with or behind the other. */
-function compareCodePoints(left: string, right: string): number {
+export function compareCodePoints(left: string, right: string): number {
   const length = Math.min(left.length, right.length)
   for (let index = 0; index < length; index += 1) {
     const difference = codeUnitRank(left, index) - codeUnitRank(right, index)

@@ -7,7 +7,15 @@ import type { SchemaOutput, StandardSchema } from '../base/standard-schema.js'
 import type { Change, ChangeResult, CommitReceipt, VersionExpectation } from '../commit/engine.js'
 import type { CodecLike, Decoded, Encodable } from './codec.js'
 import type { Document, DocumentOptions } from './document.js'
-import type { ClearOptions, DeleteOptions, EntriesOptions, Entry, KeysOptions, SetOptions } from './entry.js'
+import type {
+  ClearOptions,
+  DeleteOptions,
+  EntriesOptions,
+  Entry,
+  EntryStat,
+  KeysOptions,
+  SetOptions,
+} from './entry.js'
 import { keepOrder } from './late.js'
 import { decodeValue, encodeValue, keepParts, makeQuota, type ScopeParts } from './parts.js'
 import { readEntries, readKeys } from './read.js'
@@ -69,6 +77,17 @@ export class Scope {
     if (found === undefined) return undefined
     const { bytes, version, size, modifiedAt } = found
     return { key, value: await decodeValue(this.#parts, key, bytes, codec), version, size, modifiedAt }
+  }
+
+  /** A key's version, size and time without its value; undefined if it holds none. */
+  async stat(key: string): Promise<EntryStat | undefined> {
+    const found = await this.#parts.engine.stat(this.id, key)
+    return found && { key, version: found.version, size: found.size, modifiedAt: found.modifiedAt }
+  }
+
+  /** The file of a key, absolute; it need not exist. Throws `INVALID_KEY`, `KEY_TOO_LONG`. */
+  pathOf(key: string): string {
+    return this.#parts.engine.keyPath(this.id, key)
   }
 
   /** Whether the key holds a value. */

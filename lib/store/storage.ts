@@ -1,7 +1,12 @@
 /** A store: one root folder and everything under it. */
 
+import { basename, dirname, join, relative, sep } from 'node:path'
+import { diskError } from '../base/errors.js'
+import type { ScopeId } from '../base/scope-id.js'
 import type { CheckOptions, CheckReport, RepairReport } from '../commit/report.js'
-import type { StoreParts } from './parts.js'
+import { decodeValuePath } from '../disk/layout.js'
+import { type BackupOptions, type BackupReport, writeBackup } from './backup.js'
+import { keepStoreParts, type StoreParts } from './parts.js'
 import { sortByCodePoint } from './read.js'
 import { type TransactionOptions, transact } from './transact.js'
 import { Transaction } from './transaction.js'
@@ -18,6 +23,7 @@ export class Storage implements AsyncDisposable {
   constructor(parts: StoreParts) {
     this.path = parts.engine.root
     this.#parts = parts
+    keepStoreParts(this, parts)
   }
 
   /** A workspace by its name. Throws `INVALID_KEY` or `KEY_TOO_LONG` for a name that cannot be one. */
@@ -28,6 +34,20 @@ export class Storage implements AsyncDisposable {
   /** The names of the workspaces that have a folder, sorted by code point. */
   async workspaces(): Promise<string[]> {
     return sortByCodePoint(await this.#parts.engine.listWorkspaces())
+  }
+
+  /**
+   * The scope and the key that a path is the file of, whether it exists or not: the inverse of `Scope.pathOf`. Undefined for
+   * every other path. Throws `ACCESS_DENIED` or `IO_ERROR` where the folders on the way cannot be looked at.
+   */
+  locate(path: string): { readonly scope: ScopeId; readonly key: string } | undefined {
+    const { archives } = this.#parts
+    try {
+      const absolute = join(archives.resolve(dirname(path)), basename(path))
+      return decodeValuePath(relative(this.path, absolute).split(sep).join('/'))
+    } catch (cause) {
+      throw diskError(cause, `look at ${path}`, { store: this.path })
+    }
   }
 
   /** Reads and writes keys of any scopes as one step; all that the body writes is one commit. See `Scope.transaction`. */
@@ -42,6 +62,20 @@ export class Storage implements AsyncDisposable {
    */
   watch(options?: WatchOptions): Watcher {
     return new Watcher({ engine: this.#parts.engine }, options)
+  }
+
+  /**
+   * Writes a tar archive of all values as of one moment, while the store goes on being used, also by other processes.
+   * They are kept from writing only while what has changed since the call is looked up.
+   *
+   * When the promise resolves, the archive is complete at its path and survives a power cut; unpacked it is a store, and
+   * `restore` reads it. When it rejects, what was at the path before is there still. Rejects with `INVALID_OPTION`
+   * for a path in the store's own folder, with `DISK_FULL`, `ACCESS_DENIED` or `IO_ERROR`, with `LOCK_TIMEOUT` or `FENCED`
+   * if others keep the store, and with `CONFLICT` if a file is edited in place again and again meanwhile. `close` waits
+   * for it.
+   */
+  backup(destination: string, options: BackupOptions = {}): Promise<BackupReport> {
+    return writeBackup(this.#parts, destination, options)
   }
 
   /**

@@ -5,6 +5,7 @@ import type { ClearOptions, DeleteOptions, Entry, SetOptions } from './entry.js'
 import type { KeyQuery } from './read.js'
 import type { TransactionOptions } from './transact.js'
 import type { UpdateFunction } from './transaction-scope.js'
+import type { Watcher, WatchOptions } from './watch.js'
 
 /** How to write a value whose codec is known. */
 export type TypedSetOptions = Omit<SetOptions, 'codec'>
@@ -43,4 +44,6 @@ export interface TypedScope<T, Input = T> {
   clear(options?: ClearOptions): Promise<number>
   /** See `Scope.usage`. */
   usage(): Promise<{ keys: number; bytes: number }>
+  /** See `Scope.watch`. */
+  watch(options?: WatchOptions): Watcher
 }

@@ -14,6 +14,7 @@ export function callsWithKey(context: PluginContext): Calls<[key: string]> {
     'Scope.get': (key) => storage.get(key),
     'Scope.find': (key) => storage.find(key),
     'Scope.entry': (key) => storage.entry(key),
+    'Scope.stat': (key) => storage.stat(key),
     'Scope.has': (key) => storage.has(key),
     'Scope.set': (key) => storage.set(key, 'value'),
     'Scope.delete': (key) => storage.delete(key),

@@ -34,6 +34,7 @@ import { transactionCases } from './cases/transactions.js'
 import { updateCases } from './cases/update.js'
 import { valueCases } from './cases/values.js'
 import { versionCases } from './cases/versions.js'
+import { watchingCases } from './cases/watching.js'
 import { type CaseGroup, type ConformanceHarness, runCase } from './harness.js'
 
 export type { ConformanceHarness } from './harness.js'
@@ -57,6 +58,7 @@ const GROUPS: readonly CaseGroup[] = [
   { about: 'codecs', cases: codecCases },
   { about: 'documents', cases: documentCases },
   { about: 'checking', cases: checkingCases },
+  { about: 'watching', cases: watchingCases },
   { about: 'aborting', cases: abortCases },
   { about: 'closing', cases: closeCases },
 ]

@@ -6,7 +6,7 @@ import type { Document, DocumentOptions, DocumentWatcher, DocumentWatchOptions }
 import { explainDecoding, partsOf } from '../store/parts.js'
 import type { Scope } from '../store/scope.js'
 import type { TransactionScope } from '../store/transaction-scope.js'
-import { KeyDocumentWatcher } from './document-watch.js'
+import { ScopeDocumentWatcher } from './document-watcher.js'
 import { applyPatch, isPlain, mergeOver } from './merge.js'
 import { copyForSchema, isSchema, validate } from './schema.js'
 
@@ -58,9 +58,9 @@ export class ScopeDocument implements Document<unknown> {
 
   /** See `Document`. */
   watch(options: DocumentWatchOptions = {}): DocumentWatcher<unknown> {
-    const { own, persistent, signal } = options
-    const watcher = this.#scope.watch({ keys: [this.key], queueLimit: 1, own, persistent, signal })
-    return new KeyDocumentWatcher(this, watcher, options)
+    const { engine, id } = partsOf(this.#scope)
+    engine.keyPath(id, this.key)
+    return new ScopeDocumentWatcher(this.#scope, this, options)
   }
 
   /** What a function makes of the object with its defaults. */

@@ -8,6 +8,7 @@ import type { Scope } from '../store/scope.js'
 import type { TransactionOptions } from '../store/transact.js'
 import type { UpdateFunction } from '../store/transaction-scope.js'
 import type { TypedScope, TypedSetOptions } from '../store/typed-scope.js'
+import type { Watcher, WatchOptions } from '../store/watch.js'
 
 /** `Scope` with one codec for all of its calls. */
 export class CodecScope implements TypedScope<unknown> {
@@ -84,5 +85,10 @@ export class CodecScope implements TypedScope<unknown> {
   /** See `TypedScope`. */
   usage(): Promise<{ keys: number; bytes: number }> {
     return this.#scope.usage()
+  }
+
+  /** See `TypedScope`. */
+  watch(options?: WatchOptions): Watcher {
+    return this.#scope.watch(options)
   }
 }

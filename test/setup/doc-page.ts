@@ -1,7 +1,7 @@
 /** A page of the documents as what a reader would do with it: sections, and the fenced blocks in each. */
 
 /** A fenced block. */
-export interface Block {
+interface Block {
   /** What stands behind the fence: `js`, `sh`, `console`; empty if nothing does. */
   readonly language: string
   readonly text: string

@@ -5,6 +5,8 @@
  * each entry by itself, or all from some point on; a rename is one entry. A file that was not synced afterwards holds
  * its old bytes, its new ones, blocks of both, or nothing.
  *
+ * Watches are told as inotify tells them: a folder's of names in it, a file's of its bytes, both of their own end.
+ *
  * A path may begin with `/@<inode>`: then the rest is looked up from that folder, wherever it is by now. So a call can
  * be told apart into its lookup and its effect.
  */
@@ -45,6 +47,8 @@ interface FolderNode {
 
 type Node = FileNode | FolderNode
 
+type OnHint = (name: string | undefined) => void
+
 /** One change of names, or a rename's two. */
 interface NameChange {
   readonly order: number
@@ -68,6 +72,8 @@ export class MemoryDisk implements Disk {
   readonly #now: () => number
   readonly #folders = new Map<number, FolderNode>()
   readonly #root: FolderNode
+  /** By the inode of the file or folder that is watched. */
+  readonly #watches = new Map<number, Set<OnHint>>()
   #unsynced: NameChange[] = []
   #lastInode = 0
   #lastOrder = 0
@@ -165,6 +171,7 @@ export class MemoryDisk implements Disk {
         grown.set(node.bytes)
         grown.set(bytes, position)
         node.bytes = grown
+        this.#hint(node.inode, posix.basename(path))
       },
       sync: async () => {
         node.synced = node.bytes
@@ -244,8 +251,34 @@ export class MemoryDisk implements Disk {
     return { identity: `1-${node.inode}`, read, close: () => {} }
   }
 
-  watchFolder(): { close(): void } {
-    return { close: () => {} }
+  isShared(): boolean {
+    return false
+  }
+
+  watchFolder(path: string, onHint: OnHint, onLost?: (error: unknown) => void): { close(): void } {
+    const node = this.#find(path)
+    if (node === undefined) {
+      onLost?.(systemError('ENOENT', path))
+      return { close: () => {} }
+    }
+    const watches = this.#watches.get(node.inode) ?? new Set()
+    this.#watches.set(node.inode, watches)
+    const watch: OnHint = (name) => onHint(name)
+    watches.add(watch)
+    return { close: () => void watches.delete(watch) }
+  }
+
+  /** A hand writes over a file, in its place, or touches it. */
+  edit(path: string, bytes: Uint8Array, time: bigint): void {
+    const node = this.#find(path)
+    if (node?.kind !== 'file') throw systemError('ENOENT', path)
+    node.bytes = bytes.slice()
+    node.time = time
+    this.#hint(this.#parent(path).inode, posix.basename(path))
+  }
+
+  #hint(inode: number, name: string): void {
+    for (const onHint of [...(this.#watches.get(inode) ?? [])]) onHint(name)
   }
 
   #makeFolderNode(mode: number): FolderNode {
@@ -291,9 +324,12 @@ export class MemoryDisk implements Disk {
     }))
     this.#lastOrder += 1
     for (const { folder, name, node } of names) {
+      const before = folder.names.get(name)
       if (node === undefined) folder.names.delete(name)
       else folder.names.set(name, node)
       folder.time = BigInt(this.#now()) * 1_000_000n
+      this.#hint(folder.inode, name)
+      if (before?.kind === 'folder') this.#hint(before.inode, name) // its own name goes
     }
     this.#unsynced.push({ order: this.#lastOrder, names })
   }

@@ -13,7 +13,7 @@ import type {
 } from '../../lib/disk/disk.js'
 
 /** The operations by name; `write`, `sync` and `close` are those of an open file. */
-export type Operation = Exclude<keyof Disk, 'watchFolder'> | 'write' | 'sync'
+export type Operation = Exclude<keyof Disk, 'watchFolder' | 'isShared'> | 'write' | 'sync'
 
 /** One call on its way to the disk. */
 export interface DiskCall {
@@ -35,6 +35,8 @@ export type Pin = (path: string) => string
 export class StagedDisk implements Disk {
   /** What every call goes through; with none calls go straight to the disk. */
   intercept: Interceptor | undefined
+  /** What every hint goes through; with none they are given at once. */
+  onHint: ((give: () => void, giveNoName: () => void) => void) | undefined
   /** Every call so far, as `rename /a /b`. */
   readonly log: string[] = []
   #disk: Disk
@@ -50,6 +52,7 @@ export class StagedDisk implements Disk {
   /** Nothing that this process still does reaches the disk, and no call returns. */
   disconnect(): void {
     this.intercept = () => new Promise(() => {})
+    this.onHint = () => {}
     this.#disk = this
     this.log.length = 0
   }
@@ -162,8 +165,31 @@ export class StagedDisk implements Disk {
     return this.#call('syncFolder', [path], (disk, at) => disk.syncFolder(at))
   }
 
-  watchFolder(...watching: Parameters<Disk['watchFolder']>): { close(): void } {
-    return this.#disk === this ? { close: () => {} } : this.#disk.watchFolder(...watching)
+  isShared(): boolean {
+    return false
+  }
+
+  watchFolder(...[path, onHint, onLost]: Parameters<Disk['watchFolder']>): { close(): void } {
+    if (this.#disk === this) return { close: () => {} }
+    let isOpen = true
+    const give = (name: string | undefined): void => {
+      if (isOpen) onHint(name)
+    }
+    const stage = (name: string | undefined): void => {
+      if (this.onHint === undefined) give(name)
+      else
+        this.onHint(
+          () => give(name),
+          () => give(undefined),
+        )
+    }
+    const watch = this.#disk.watchFolder(path, stage, onLost)
+    return {
+      close: () => {
+        isOpen = false
+        watch.close()
+      },
+    }
   }
 
   #call<T>(

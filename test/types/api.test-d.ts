@@ -2,6 +2,7 @@
 
 import { expectTypeOf, test } from 'vitest'
 import {
+  type Change,
   type Codec,
   type Document,
   type DocumentWatcher,
@@ -13,6 +14,7 @@ import {
   type Storage,
   type TransactionScope,
   type TypedScope,
+  type Watcher,
 } from '../../lib/index.js'
 
 declare const scope: Scope
@@ -92,4 +94,18 @@ test('update and transactions', () => {
   expectTypeOf(
     storage.transaction(async (tx) => tx.scope(scope).get('key', 'text')),
   ).resolves.toEqualTypeOf<string>()
+})
+
+test('watchers', () => {
+  expectTypeOf(scope.watch()).toEqualTypeOf<Watcher>()
+  expectTypeOf(storage.watch({ prefix: 'a', keys: ['b'], initial: true })).toEqualTypeOf<Watcher>()
+  expectTypeOf(scope.as(dates).watch()).toEqualTypeOf<Watcher>()
+  expectTypeOf(scope.watch().next()).resolves.toEqualTypeOf<IteratorResult<Change, undefined>>()
+  expectTypeOf<Change['source']>().toEqualTypeOf<'initial' | 'local' | 'process' | 'external'>()
+  const document = scope.document('key', { defaults: { port: 80 } })
+  expectTypeOf(document.watch()).toEqualTypeOf<DocumentWatcher<Awaited<ReturnType<typeof document.get>>>>()
+  expectTypeOf(scope.document('key', { schema: ports }).watch()).toEqualTypeOf<
+    DocumentWatcher<{ port: number }>
+  >()
+  document.watch().on('change', (value) => expectTypeOf(value.port).toEqualTypeOf<number>())
 })

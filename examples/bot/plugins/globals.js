@@ -1,7 +1,8 @@
 // @ts-check
 /** Globals, in the storage that all plugins of the workspace share: every plugin and every bot sees them. */
 
-const PREFIX = 'global_'
+/** What the keys of globals begin with. */
+export const PREFIX = 'global_'
 
 /**
  * @param {import('plainkeep').PluginContext} context

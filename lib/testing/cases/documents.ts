@@ -1,7 +1,7 @@
 /** Documents, migrations, typed scopes and the codec for objects. */
 
 import assert from 'node:assert/strict'
-import { migrate, objectCodec, type StandardSchema, ValidationError } from '../../index.js'
+import { migrate, objectCodec, type StandardSchema, type StorageError, ValidationError } from '../../index.js'
 import { equalBytes, rejectionOf, rejectsWith } from '../assertions.js'
 import type { Cases } from '../harness.js'
 
@@ -148,11 +148,9 @@ export const documentCases: Cases = {
     openAgain,
   }) => {
     const other = (await openAgain()).workspace().plugin('acme/weather').storage
-    const invalid: string[] = []
-    const watcher = scope.document('d', { defaults: { port: 80, on: false } }).watch({
-      initial: true,
-      onInvalid: ({ code }) => invalid.push(code),
-    })
+    const invalid: unknown[] = []
+    const watcher = scope.document('d', { defaults: { port: 80, on: false } }).watch({ initial: true })
+    watcher.on('error', (error) => invalid.push((error as StorageError).code))
     const next = async (): Promise<unknown> => (await watcher.next()).value
     assert.deepEqual(await next(), { port: 80, on: false })
     await scope.set('other', '{}')

@@ -33,6 +33,13 @@ export const entriesCases: Cases = {
     assert.deepEqual(await keysOf(scope.entries({ after: 'b1' })), [])
   },
 
+  'a stat is an entry without its value': async ({ scope }) => {
+    await setAll(scope, ['a'])
+    const { value: _, ...stat } = (await scope.entry('a')) ?? {}
+    assert.deepEqual(await scope.stat('a'), stat)
+    assert.equal(await scope.stat('missing'), undefined)
+  },
+
   'a codec decodes the values': async ({ scope }) => {
     await scope.set('a', { n: 1 })
     await scope.set('b', [2])

@@ -38,6 +38,24 @@ export const nameCases: Cases = {
     assert.equal((await scope.keys()).length, Math.ceil(ODD_NAMES.length / 2))
   },
 
+  'the path of a key leads back to it, and no other path does': async ({ storage, scope, context }) => {
+    for (const key of ODD_NAMES) {
+      assert.deepEqual(storage.locate(scope.pathOf(key)), { scope: scope.id, key })
+      const other = storage.workspace(key).shared
+      assert.deepEqual(storage.locate(other.pathOf(key)), { scope: { workspace: key }, key })
+    }
+    const { path } = context.workspace
+    const others = [
+      path,
+      `${path}/.hidden`,
+      `${path}/NAME`,
+      `${path}/a/b`,
+      storage.path,
+      `${storage.path}/..`,
+    ]
+    for (const other of others) assert.equal(storage.locate(other), undefined, other)
+  },
+
   'plugins with odd ids are kept apart, and listed': async ({ storage }) => {
     const workspace = storage.workspace()
     await Promise.all(ODD_NAMES.map((id) => workspace.plugin(id).setPluginStorage('key', id)))
