@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import nodeFs, {
+  appendFileSync,
   chmodSync,
   existsSync,
   mkdirSync,
@@ -292,6 +293,17 @@ test('closing waits for a backup, and after it a backup is refused', async () =>
   expect(readdirSync(join(root, '.plainkeep')).filter((name) => name.startsWith('b'))).toEqual([])
   await expect(backup).resolves.toMatchObject({ keys: 1 })
   await expect(storage.backup(path)).rejects.toMatchObject({ code: 'STORE_CLOSED' })
+})
+
+test('a file that somebody never stops writing to is a conflict, and nothing is left of the backup', async () => {
+  const { shared } = storage.workspace()
+  await shared.set('log', 'line\n')
+  const writing = setInterval(() => appendFileSync(join(shared.path, 'log'), 'line\n'), 5)
+  const refused = { code: 'CONFLICT', key: 'log', scope: shared.id }
+  await expect(storage.backup(path)).rejects.toMatchObject(refused)
+  clearInterval(writing)
+  expect(readdirSync(folder)).toEqual(['store'])
+  await expect(storage.backup(path)).resolves.toMatchObject({ keys: 1 })
 })
 
 test('files that the system lets nobody link to are copied', async () => {

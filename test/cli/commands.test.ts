@@ -272,8 +272,8 @@ test('a command that is told to end while it waits ends, with the code of the si
   const place = new Place()
   await prepare(place)
   const reading = place.start(['set', 'shared', 'key'])
-  reading.stdin.write('half of ')
-  await new Promise((resolve) => setTimeout(resolve, 600))
+  // More than a pipe holds: when it is written, the child reads.
+  await new Promise((resolve) => reading.stdin.write(Buffer.alloc(1_000_000), resolve))
   reading.kill('SIGTERM')
   await once(reading, 'exit')
   expect(reading.exitCode).toBe(143)

@@ -1,4 +1,4 @@
-/** docs/cli.md says what is so, and the examples of every command's help can be run. */
+/** The tables of docs/cli.md are complete, and the examples of every command's help can be run. */
 
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
@@ -10,45 +10,6 @@ import { Place } from './run.js'
 
 const page = readFileSync('docs/cli.md', 'utf8')
 const isLong = process.env.PLAINKEEP_LONG !== undefined
-
-/** The text of each section, by its heading. */
-const sections = page
-  .split(/^#+ /m)
-  .slice(1)
-  .map((text) => [text.slice(0, text.indexOf('\n')), text] as const)
-
-/** The fenced blocks of a language. */
-const blocksOf = (text: string, language: string): string[] =>
-  [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)].flatMap(([, found, block]) =>
-    found === language ? [block as string] : [],
-  )
-
-describe('what docs/cli.md shows is what is printed; … stands for anything', () => {
-  const shown = sections.filter(([, text]) => blocksOf(text, 'console').length > 0)
-
-  test.each(shown)(
-    'under %s',
-    (_, text) => {
-      const place = new Place()
-      for (const block of blocksOf(text, 'console')) {
-        for (const part of block.split(/^\$ /m).slice(1)) {
-          const [command, ...output] = part.split('\n')
-          const parts = output.join('\n').split('…')
-          const pattern = parts.map((each) => each.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('[^]*')
-          expect(place.sh(`exec 2>&1\n${command}`).out, command).toMatch(new RegExp(`^${pattern}$`))
-        }
-      }
-      place.sh('rm -rf data') // some of it is odd on purpose
-    },
-    60_000,
-  )
-
-  test('under Completion', () => {
-    const place = new Place()
-    const [block = ''] = blocksOf(page, 'sh')
-    expect(place.sh(`set -e\n${block}`)).toMatchObject({ code: 0, err: '' })
-  })
-})
 
 /** The cells of the rows of the table with such a heading. */
 function rowsOf(heading: string): string[][] {
