@@ -227,7 +227,7 @@ export class Follower {
     this.#feed?.noteMoves()
     this.#clock.wake(0)
     void this.#discover()
-    removePast(this.#site).catch(NOOP) // the next owner does it, too
+    void removePast(this.#site)
   }
 
   async #rescan(): Promise<void> {

@@ -66,30 +66,33 @@ export class Reader {
   }
 }
 
-/** Leaves a kept journal, which is about to lose its name, to those who follow. */
+/** Leaves a kept journal, which is about to lose its name, to those who follow. Never fails. */
 export async function leavePast(site: Site, names: ControlNames, revision: number): Promise<void> {
-  if (!(await hasReaders(site, names))) return
-  const [kept, past] = [keptName(revision), pastName(revision)].map((name) => site.layout.controlPath(name))
+  const { layout } = site
   try {
-    await site.disk.link(kept as string, past as string)
+    if (!(await hasReaders(site, names))) return
+    await site.disk.link(layout.controlPath(keptName(revision)), layout.controlPath(pastName(revision)))
   } catch {
     // It is there already, or not needed any more, or the filesystem cannot: then those who are late compare.
   }
 }
 
-/** Removes past journals that nobody wants, or that have been there for long enough. */
+/** Removes past journals that nobody wants, or that have been there for long enough. Never fails. */
 export async function removePast(site: Site): Promise<void> {
-  const names = await readControlNames(site)
-  if (names.past.length === 0) return
-  const isWanted = await hasReaders(site, names)
-  let bytes = 0
-  for (const { name } of [...names.past].reverse()) {
-    const path = site.layout.controlPath(name)
-    const stat = await site.disk.stat(path)
-    const ageMs = site.host.now() - Number((stat?.time ?? 0n) / 1_000_000n)
-    bytes += stat?.size ?? 0
-    if (!isWanted || ageMs > PAST_MS || bytes > PAST_BYTES)
-      await ignoring(['ENOENT'], () => site.disk.unlink(path))
+  try {
+    const names = await readControlNames(site)
+    if (names.past.length === 0) return
+    const isWanted = await hasReaders(site, names)
+    let bytes = 0
+    for (const { name } of [...names.past].reverse()) {
+      const path = site.layout.controlPath(name)
+      const stat = await site.disk.stat(path)
+      const ageMs = site.host.now() - Number((stat?.time ?? 0n) / 1_000_000n)
+      bytes += stat?.size ?? 0
+      if (!isWanted || ageMs > PAST_MS || bytes > PAST_BYTES) await site.disk.unlink(path)
+    }
+  } catch {
+    // Whoever comes next removes them.
   }
 }
 
