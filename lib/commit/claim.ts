@@ -21,7 +21,7 @@
 import type { Awaitable } from '../base/awaitable.js'
 import { StorageError } from '../base/errors.js'
 import { isErrorCode } from '../disk/disk.js'
-import type { ProcessIdentity } from '../disk/host.js'
+import { isSameProcess, type ProcessIdentity } from '../disk/host.js'
 import {
   type ControlName,
   claimName,
@@ -128,14 +128,8 @@ export async function isAbandoned(site: Site): Promise<boolean> {
 
 /** Whether a process that made a work folder is known to be gone. */
 function isDead(site: Site, folder: string, owner: ProcessIdentity): boolean {
-  const self = site.host.identity
-  const isSelf =
-    owner.pid === self.pid &&
-    owner.thread === self.thread &&
-    owner.startTime === self.startTime &&
-    owner.boot === self.boot &&
-    owner.pidNamespace === self.pidNamespace
-  return isSelf ? !usedFolders.has(folder) : site.host.isAlive(owner) === false
+  if (isSameProcess(owner, site.host.identity)) return !usedFolders.has(folder)
+  return site.host.isAlive(owner) === false
 }
 
 /**

@@ -8,13 +8,16 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openStorage, type Scope, type Storage } from '../../lib/index.js'
 import { sleep, WatchLog } from './log.js'
 
+/** In memory, since flushes are not what this is about. */
+const PARENT = fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+
 let root: string
 let storage: Storage
 let scope: Scope
 let log: WatchLog
 
 beforeEach(async () => {
-  root = fs.mkdtempSync(join(tmpdir(), 'plainkeep-edits-'))
+  root = fs.mkdtempSync(join(PARENT, 'plainkeep-edits-'))
   storage = await openStorage(root)
   scope = storage.workspace().plugin('editor').storage
   await scope.set('notes', 'first')
@@ -35,7 +38,7 @@ const shell = (script: string): void => void execFileSync('sh', ['-c', script], 
 async function toldOf(edit: () => unknown): Promise<string[]> {
   await edit()
   const lines = await log.quiet()
-  await sleep(150) // and nothing comes afterwards
+  await sleep(120) // and nothing comes afterwards
   expect(log.lines).toEqual(lines)
   for (const [key, version] of log.state) expect((await scope.entry(key))?.version).toBe(version)
   return lines
