@@ -54,6 +54,7 @@ export class Follower {
       onSecond: (isLate) => this.#onSecond(isLate),
     })
     this.#scopes = new FollowedScopes(site, settings, {
+      stillness: committer,
       onHint: () => this.#clock.wake(0),
       onFolders: () => void this.#discover(),
       onError: (error) => this.#fail(error),
