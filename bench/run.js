@@ -14,8 +14,12 @@ import { drawChart, printTable } from './report.js'
 import { burst, commit, keys, loop } from './workloads/many.js'
 import { open, processes, takeover } from './workloads/processes.js'
 import { counter, get, mixed, set } from './workloads/single.js'
+import { watchedSet, watchLatency, watchMany } from './workloads/watching.js'
 
-const workloads = { get, set, mixed, counter, burst, commit, keys, loop, processes, open, takeover }
+const workloads = {
+  ...{ get, set, mixed, counter, burst, commit, keys, loop, processes, open, takeover },
+  ...{ watchLatency, watchedSet, watchMany },
+}
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

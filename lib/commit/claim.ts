@@ -21,7 +21,7 @@
 import type { Awaitable } from '../base/awaitable.js'
 import { StorageError } from '../base/errors.js'
 import { isErrorCode } from '../disk/disk.js'
-import type { ProcessIdentity } from '../disk/host.js'
+import { isSameProcess, type ProcessIdentity } from '../disk/host.js'
 import {
   type ControlName,
   claimName,
@@ -136,14 +136,7 @@ function isDead(site: Site, folder: string, owner: ProcessIdentity): boolean {
 
 /** Whether a process that made a work folder lives, and uses it still; undefined if that cannot be told from here. */
 export function isAlive(site: Site, folder: string, owner: ProcessIdentity): boolean | undefined {
-  const self = site.host.identity
-  const isSelf =
-    owner.pid === self.pid &&
-    owner.thread === self.thread &&
-    owner.startTime === self.startTime &&
-    owner.boot === self.boot &&
-    owner.pidNamespace === self.pidNamespace
-  return isSelf ? usedFolders.has(folder) : site.host.isAlive(owner)
+  return isSameProcess(owner, site.host.identity) ? usedFolders.has(folder) : site.host.isAlive(owner)
 }
 
 /** Who made a work folder that no claim names; undefined if its record is not there, or makes no sense. */

@@ -5,6 +5,9 @@ import type { ScopeId } from '../base/scope-id.js'
 import { identifyFile, isErrorCode } from '../disk/disk.js'
 import type { Site } from './site.js'
 
+/** A folder that is there and cannot be watched so often, since it is not there, cannot be watched. */
+const WATCH_ATTEMPTS = 10
+
 /** Whom a folder tells. */
 export interface FolderCalls {
   /** A name in it may have changed. */
@@ -31,6 +34,8 @@ export class FollowedFolder {
   #isDoubtful = true
   #isHinted: boolean
   #isClosed = false
+  /** How often in a row a folder that is there could not be watched. */
+  #failures = 0
 
   /** `isHinted`: whether to ask the system for hints at all. */
   constructor(site: Site, id: ScopeId, isHinted: boolean, calls: FolderCalls) {
@@ -61,6 +66,7 @@ export class FollowedFolder {
     this.#place = place
     this.#unwatch()
     if (this.#isHinted && !this.#isClosed) this.#watch(place)
+    if (this.#place !== undefined) this.#failures = 0
     if (before?.folder === place.folder) return 'same'
     return before?.folder === undefined ? 'new' : 'replaced'
   }
@@ -108,11 +114,13 @@ export class FollowedFolder {
 
   #loseHints(error: unknown): void {
     this.#place = undefined
-    if (!isErrorCode(error, 'ENOENT', 'ENOTDIR')) {
+    this.#failures += 1
+    const mayHaveGone = isErrorCode(error, 'ENOENT', 'ENOTDIR') && this.#failures < WATCH_ATTEMPTS
+    if (!mayHaveGone) {
       this.#isHinted = false
       this.#calls.onSilence()
     }
-    this.doubt() // it may have gone between two calls
+    this.doubt()
   }
 
   #unwatch(): void {

@@ -1,5 +1,6 @@
 /** One who follows: what was asked for, and what was told. */
 
+import type { StorageError } from '../base/errors.js'
 import { isSameScope, type ScopeId } from '../base/scope-id.js'
 import type { Host } from '../disk/host.js'
 import type { DoubtReason, FollowedChange, FollowRequest } from './engine.js'
@@ -21,6 +22,8 @@ export class Follow {
   readonly #release: () => void
   /** Of keys that were told as present: the revision of the commit that had left them so, where it is given later. */
   readonly #present = new Map<string, number>()
+  /** The message of the error that was told last. */
+  #told: string | undefined
 
   /** `release` lets the process go. */
   constructor(request: FollowRequest, settledTo: number, release: () => void) {
@@ -75,6 +78,18 @@ export class Follow {
   /** Tells that a folder was compared. */
   tellResync(reason: DoubtReason, id: ScopeId): void {
     if (this.isFor(id) && (this.isReady || !this.request.initial)) this.request.onResync(reason, id)
+  }
+
+  /** Tells that something failed, once until all is well again. */
+  tellError(error: StorageError): void {
+    if (error.message === this.#told) return
+    this.#told = error.message
+    this.request.onError(error)
+  }
+
+  /** All is well again. */
+  forgetErrors(): void {
+    this.#told = undefined
   }
 
   /** Nothing is told any more. */

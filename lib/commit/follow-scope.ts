@@ -19,7 +19,7 @@ import type { FileStat } from '../disk/disk.js'
 import { decodeName } from '../disk/layout.js'
 import type { DoubtReason } from './engine.js'
 import { FollowedFolder } from './follow-folder.js'
-import { listStill, NO_STILLNESS } from './list.js'
+import { listStill, NO_STILLNESS, type Stillness } from './list.js'
 import { type Site, Yielder } from './site.js'
 import { encodeVersion } from './version.js'
 
@@ -44,6 +44,8 @@ export interface ScopeWatching {
   readonly quietMs: number
   /** Whether to ask the system for hints. */
   readonly isPolled: boolean
+  /** For the listing with which it begins: that one must leave out nothing. */
+  readonly stillness: Stillness
   /** There is something to look at. */
   onHint(): void
   /** The folder cannot be listed. */
@@ -132,7 +134,8 @@ export class FollowedScope {
     await this.checkFolder()
     this.#isComparisonDue = this.#reasons.size > 0 // the system gives no hints: that is to be told
     const yielder = new Yielder(this.#site.host)
-    for (const key of new Set([...(await this.#listKeys()), ...this.#known.keys()])) {
+    const listed = await this.#listKeys(this.#watching.stillness)
+    for (const key of new Set([...listed, ...this.#known.keys()])) {
       const version = await this.#look(key)
       if (!this.#told.has(key)) this.#know(key, version)
       if (yielder.isDue()) await yielder.yield()
@@ -295,7 +298,8 @@ export class FollowedScope {
     this.#isComparing = true
     this.#hasFailed = false
     try {
-      for (const key of [...(await this.#listKeys()), ...this.#known.keys()]) {
+      // What is known is looked at in any case; what is left out beside renames comes with a hint or the next time.
+      for (const key of [...(await this.#listKeys(NO_STILLNESS)), ...this.#known.keys()]) {
         this.#dirty.add(key)
         this.#uncompared.add(key)
       }
@@ -308,10 +312,10 @@ export class FollowedScope {
     }
   }
 
-  async #listKeys(): Promise<string[]> {
+  async #listKeys(stillness: Stillness): Promise<string[]> {
     const yielder = new Yielder(this.#site.host)
     const keys: string[] = []
-    for (const name of await listStill(this.#site, NO_STILLNESS, this.#path)) {
+    for (const name of await listStill(this.#site, stillness, this.#path)) {
       const key = decodeName(name)
       if (key !== undefined) keys.push(key)
       if (yielder.isDue()) await yielder.yield()

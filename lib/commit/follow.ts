@@ -40,7 +40,6 @@ export class Follower {
   #controlWatch: { close(): void } | undefined
   #isLookDue = false
   #hasFailed = false
-  #reported: string | undefined
 
   constructor(site: Site, committer: Committer, settings: FollowSettings) {
     const monotonicMs = (): number => site.host.monotonicMs()
@@ -54,6 +53,7 @@ export class Follower {
       onSecond: (isLate) => this.#onSecond(isLate),
     })
     this.#scopes = new FollowedScopes(site, settings, {
+      stillness: committer,
       onHint: () => this.#clock.wake(0),
       onFolders: () => void this.#discover(),
       onError: (error) => this.#fail(error),
@@ -149,8 +149,8 @@ export class Follower {
       await this.#looker.look(feed)
       const ungiven = await feed.findUngiven()
       if (follow.isClosed) return
-      if (ungiven !== undefined && !this.#scopes.isAnyUnknown(isMeant))
-        // a commit may have brought one
+      const isAnyNew = this.#scopes.isAnyUnknown(isMeant) // one that a commit has brought meanwhile
+      if (ungiven !== undefined && !isAnyNew)
         return follow.begin(this.#site.host, this.#scopes.begun, ungiven)
       await new Promise((resolve) => setImmediate(resolve))
     }
@@ -213,7 +213,7 @@ export class Follower {
       if (!feed?.isBegun) return
       await this.#looker.look(feed)
       if (!this.#scopes.isCompared) return
-      this.#reported = undefined
+      for (const follow of this.#follows) follow.forgetErrors()
       this.#endRescans()
     })
   }
@@ -227,7 +227,7 @@ export class Follower {
     this.#feed?.noteMoves()
     this.#clock.wake(0)
     void this.#discover()
-    removePast(this.#site).catch(NOOP) // the next owner does it, too
+    void removePast(this.#site)
   }
 
   async #rescan(): Promise<void> {
@@ -254,9 +254,7 @@ export class Follower {
   #report(cause: unknown, follows: readonly Follow[]): void {
     const store = this.#site.layout.root
     const error = diskError(cause, `follow the changes of the store ${store}`, { store })
-    if (error.message === this.#reported) return
-    this.#reported = error.message
-    for (const { request } of follows) request.onError(error)
+    for (const follow of follows) follow.tellError(error)
   }
 
   /** One who follows all scopes. */

@@ -4,7 +4,7 @@ import { FOLDERS_A_LOOK, POLL_COST_SHARE } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { DoubtReason } from './engine.js'
 import { FollowedScope } from './follow-scope.js'
-import { listFolders } from './list.js'
+import { listFolders, type Stillness } from './list.js'
 import type { Site } from './site.js'
 
 /** How the followers of a store look for changes. */
@@ -28,6 +28,8 @@ export interface FoldersWatch {
 
 /** What scopes tell the one who follows them. */
 export interface ScopeCalls {
+  /** See `ScopeWatching`. */
+  readonly stillness: Stillness
   /** There is something to look at. */
   onHint(): void
   /** Scopes may have appeared. */
@@ -74,8 +76,8 @@ export class FollowedScopes {
     const found = this.find(id)
     if (found !== undefined) return found
     const { polling: isPolled, quietMs } = this.#settings
-    const { onHint, onError } = this.#calls
-    const scope = new FollowedScope(this.#site, id, { quietMs, isPolled, onHint, onError })
+    const { stillness, onHint, onError } = this.#calls
+    const scope = new FollowedScope(this.#site, id, { quietMs, isPolled, stillness, onHint, onError })
     this.#scopes.set(describeId(id), scope)
     return scope
   }

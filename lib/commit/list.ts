@@ -6,7 +6,7 @@
  * the folder's time stood still, and has for longer than the kernel's clock takes to tick.
  */
 
-import { CLOCK_TICK_MS, LISTING_ROUNDS } from '../base/limits.js'
+import { CLOCK_TICK_MS, LISTING_ROUNDS, UNION_ROUNDS } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { FileKind } from '../disk/disk.js'
 import { decodeName } from '../disk/layout.js'
@@ -164,11 +164,14 @@ async function listAlone(
   folder: string,
   seen: ReadonlySet<string>,
 ): Promise<Iterable<string>> {
+  const list = async (): Promise<readonly string[]> => (await site.disk.listKind(folder, VALUE_KIND)) ?? []
   try {
-    return await stillness.visit(async () => (await site.disk.listKind(folder, VALUE_KIND)) ?? [])
+    return await stillness.visit(list)
   } catch {
+    const names = new Set(seen)
+    for (let round = 0; round < UNION_ROUNDS; round += 1) for (const name of await list()) names.add(name)
     const present: string[] = []
-    for (const name of seen)
+    for (const name of names)
       if ((await site.disk.stat(`${folder}/${name}`))?.kind === VALUE_KIND) present.push(name)
     return present
   }

@@ -11,15 +11,18 @@
  */
 
 import { PAST_BYTES, PAST_MS } from '../base/limits.js'
-import type { ProcessIdentity } from '../disk/host.js'
+import { isSameProcess, type ProcessIdentity } from '../disk/host.js'
 import { keptName, pastName, readerName } from '../disk/layout.js'
 import { type ControlNames, ignoring, readControlNames } from './claim.js'
 import type { Site } from './site.js'
 
+/** The readers of this process: another one that names it is a dead one's. */
+const ownReaders = new Set<string>()
+
 /** This process as a reader, while it follows. */
 export class Reader {
   readonly #site: Site
-  #path: string | undefined
+  #name: string | undefined
   #changing: Promise<void> = Promise.resolve()
 
   constructor(site: Site) {
@@ -35,19 +38,22 @@ export class Reader {
   announce(): void {
     this.#change(async () => {
       const { layout, host, disk, fileMode: mode } = this.#site
-      const path = layout.controlPath(readerName(host.randomName()))
-      await disk.createFile(path, Buffer.from(`${JSON.stringify(host.identity)}\n`), { mode })
-      this.#path = path
+      const name = readerName(host.randomName())
+      ownReaders.add(name)
+      this.#name = name
+      const bytes = Buffer.from(`${JSON.stringify(host.identity)}\n`)
+      await disk.createFile(layout.controlPath(name), bytes, { mode })
     })
   }
 
   /** Says that it follows no more; what was left for it goes, if it was the only one. */
   withdraw(): void {
     this.#change(async () => {
-      const path = this.#path
-      this.#path = undefined
-      if (path === undefined) return
-      await ignoring(['ENOENT'], () => this.#site.disk.unlink(path))
+      const name = this.#name
+      this.#name = undefined
+      if (name === undefined) return
+      ownReaders.delete(name)
+      await ignoring(['ENOENT'], () => this.#site.disk.unlink(this.#site.layout.controlPath(name)))
       await removePast(this.#site)
     })
   }
@@ -55,7 +61,7 @@ export class Reader {
   /** The same as the process exits, when nothing can be awaited; others see that it is gone. */
   withdrawAtExit(): void {
     try {
-      if (this.#path !== undefined) void this.#site.disk.unlink(this.#path)
+      if (this.#name !== undefined) void this.#site.disk.unlink(this.#site.layout.controlPath(this.#name))
     } catch {
       // The next owner removes it.
     }
@@ -66,30 +72,33 @@ export class Reader {
   }
 }
 
-/** Leaves a kept journal, which is about to lose its name, to those who follow. */
+/** Leaves a kept journal, which is about to lose its name, to those who follow. Never fails. */
 export async function leavePast(site: Site, names: ControlNames, revision: number): Promise<void> {
-  if (!(await hasReaders(site, names))) return
-  const [kept, past] = [keptName(revision), pastName(revision)].map((name) => site.layout.controlPath(name))
+  const { layout } = site
   try {
-    await site.disk.link(kept as string, past as string)
+    if (!(await hasReaders(site, names))) return
+    await site.disk.link(layout.controlPath(keptName(revision)), layout.controlPath(pastName(revision)))
   } catch {
     // It is there already, or not needed any more, or the filesystem cannot: then those who are late compare.
   }
 }
 
-/** Removes past journals that nobody wants, or that have been there for long enough. */
+/** Removes past journals that nobody wants, or that have been there for long enough. Never fails. */
 export async function removePast(site: Site): Promise<void> {
-  const names = await readControlNames(site)
-  if (names.past.length === 0) return
-  const isWanted = await hasReaders(site, names)
-  let bytes = 0
-  for (const { name } of [...names.past].reverse()) {
-    const path = site.layout.controlPath(name)
-    const stat = await site.disk.stat(path)
-    const ageMs = site.host.now() - Number((stat?.time ?? 0n) / 1_000_000n)
-    bytes += stat?.size ?? 0
-    if (!isWanted || ageMs > PAST_MS || bytes > PAST_BYTES)
-      await ignoring(['ENOENT'], () => site.disk.unlink(path))
+  try {
+    const names = await readControlNames(site)
+    if (names.past.length === 0) return
+    const isWanted = await hasReaders(site, names)
+    let bytes = 0
+    for (const { name } of [...names.past].reverse()) {
+      const path = site.layout.controlPath(name)
+      const stat = await site.disk.stat(path)
+      const ageMs = site.host.now() - Number((stat?.time ?? 0n) / 1_000_000n)
+      bytes += stat?.size ?? 0
+      if (!isWanted || ageMs > PAST_MS || bytes > PAST_BYTES) await site.disk.unlink(path)
+    }
+  } catch {
+    // Whoever comes next removes them.
   }
 }
 
@@ -100,11 +109,16 @@ async function hasReaders(site: Site, { readers }: ControlNames): Promise<boolea
     const path = site.layout.controlPath(name)
     const bytes = await site.disk.readFile(path)
     const identity = bytes && parseIdentity(bytes)
-    if (identity !== undefined && site.host.isAlive(identity) === false)
+    if (identity !== undefined && isGone(site, name, identity))
       await ignoring(['ENOENT'], () => site.disk.unlink(path))
     else isAny = true
   }
   return isAny
+}
+
+function isGone(site: Site, name: string, identity: ProcessIdentity): boolean {
+  if (isSameProcess(identity, site.host.identity)) return !ownReaders.has(name)
+  return site.host.isAlive(identity) === false
 }
 
 function parseIdentity(bytes: Uint8Array): ProcessIdentity | undefined {

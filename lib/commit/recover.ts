@@ -16,7 +16,7 @@
 import { crc32 } from 'node:zlib'
 import { type CreateOptions, isErrorCode } from '../disk/disk.js'
 import { JOURNAL_COPY_NAME, JOURNAL_NAME, keptName, stagedName } from '../disk/layout.js'
-import { ignoring, readControlNames } from './claim.js'
+import { ignoring, isFree, readControlNames } from './claim.js'
 import { type JournalContents, parseJournal } from './journal.js'
 import { publishChange, syncScopeFolders } from './publish.js'
 import { leavePast } from './readers.js'
@@ -112,8 +112,7 @@ export async function recoverKept(
 /** Whether `.plainkeep` holds journals of an earlier session that no owner has recovered, so that files may be missing. */
 export async function hasLostJournals(site: Site): Promise<boolean> {
   const names = await readControlNames(site)
-  const isOwned = names.top > 0 && !names.released.has(names.top)
-  return !isOwned && (await readLostJournals(site)).length > 0
+  return (await isFree(site, names)) && (await readLostJournals(site)).length > 0
 }
 
 /** The last change of each key, of commits that are not known to be synced. */

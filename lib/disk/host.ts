@@ -36,6 +36,17 @@ export interface Host {
   isAlive(other: ProcessIdentity): boolean | undefined
 }
 
+/** Whether two identities are of one process. */
+export function isSameProcess(left: ProcessIdentity, right: ProcessIdentity): boolean {
+  return (
+    left.pid === right.pid &&
+    left.thread === right.thread &&
+    left.startTime === right.startTime &&
+    left.boot === right.boot &&
+    left.pidNamespace === right.pidNamespace
+  )
+}
+
 /** This machine and this process. */
 export const host: Host = {
   identity: identify(),

@@ -1,13 +1,14 @@
 import fs, { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openStorage } from '../../lib/index.js'
+import { openStorage, type Scope } from '../../lib/index.js'
 import { checkStore } from '../setup/check-store.js'
 import { Child } from './child.js'
 
 const MEMORY = '/dev/shm'
 const KEYS = 10_000
 const LISTINGS = 20
+const WATCHERS = 3
 
 /** Renames come and go in phases; listings in a row could all fall between them. */
 const PAUSE_MS = 20
@@ -22,6 +23,24 @@ async function countMissing(list: () => Promise<string[]>): Promise<number[]> {
   return missing
 }
 
+/** How many keys each of several watchers is not told of, with `initial`; and nothing is told to be gone. */
+async function countUntold(scope: Scope): Promise<number[]> {
+  const untold: number[] = []
+  for (let round = 0; round < WATCHERS; round += 1) {
+    const keys = new Set<string>()
+    const watcher = scope.watch({ initial: true })
+    watcher.on('change', ({ type, key, source }) => {
+      if (source === 'initial') keys.add(key)
+      expect([type, source === 'external']).toEqual(['set', false])
+    })
+    await watcher.ready
+    untold.push(KEYS - keys.size)
+    if (round === 0) await watcher.rescan()
+    await watcher.close()
+  }
+  return untold
+}
+
 test.skipIf(!existsSync(MEMORY))(
   'keys leaves none out on tmpfs beside a process that replaces them, where readdir does',
   async () => {
@@ -34,6 +53,7 @@ test.skipIf(!existsSync(MEMORY))(
       const plain = await countMissing(async () => readdirSync(scope.path))
       console.log(`readdir left out, in each of ${LISTINGS} listings: ${plain.join(' ')}`)
       expect(await countMissing(() => scope.keys())).toEqual(Array(LISTINGS).fill(0))
+      expect(await countUntold(scope)).toEqual(Array(WATCHERS).fill(0))
       await child.kill()
       await scope.set('key-0', 'last') // takes over from the killed one
       await storage.close()

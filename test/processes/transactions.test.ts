@@ -51,6 +51,7 @@ test('amounts that four processes move between keys have one sum at every moment
   await openAccounts()
   const movers = [1, 2, 3, 4].map(() => new Child('transferrer.js', root, 'move', MOVING_MS))
   const summers = [1, 2].map(() => new Child('transferrer.js', root, 'sum', MOVING_MS))
+  await Promise.all(summers.map((summer) => summer.saying('sum')))
   const [killed, rest] = [
     [...movers.slice(2), ...summers.slice(1)],
     [...movers.slice(0, 2), ...summers.slice(0, 1)],

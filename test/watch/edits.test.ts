@@ -8,13 +8,16 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openStorage, type Scope, type Storage } from '../../lib/index.js'
 import { sleep, WatchLog } from './log.js'
 
+/** In memory, since flushes are not what this is about. */
+const PARENT = fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+
 let root: string
 let storage: Storage
 let scope: Scope
 let log: WatchLog
 
 beforeEach(async () => {
-  root = fs.mkdtempSync(join(tmpdir(), 'plainkeep-edits-'))
+  root = fs.mkdtempSync(join(PARENT, 'plainkeep-edits-'))
   storage = await openStorage(root)
   scope = storage.workspace().plugin('editor').storage
   await scope.set('notes', 'first')
@@ -35,7 +38,7 @@ const shell = (script: string): void => void execFileSync('sh', ['-c', script], 
 async function toldOf(edit: () => unknown): Promise<string[]> {
   await edit()
   const lines = await log.quiet()
-  await sleep(150) // and nothing comes afterwards
+  await sleep(120) // and nothing comes afterwards
   expect(log.lines).toEqual(lines)
   for (const [key, version] of log.state) expect((await scope.entry(key))?.version).toBe(version)
   return lines
@@ -98,6 +101,37 @@ describe('editors', () => {
     ])
   })
 
+  test('Emacs locks by a link, saves what was typed beside, renames to a backup and writes anew: one set', async () => {
+    const lines = await toldOf(() => {
+      fs.symlinkSync('somebody@machine.1:1', at('.#notes'))
+      fs.writeFileSync(at('#notes#'), 'typed')
+      fs.renameSync(at('notes'), at('notes~'))
+      fs.writeFileSync(at('notes'), 'by emacs')
+      fs.unlinkSync(at('#notes#'))
+      fs.unlinkSync(at('.#notes'))
+    })
+    expect(lines).toEqual(['set notes external'])
+    fs.unlinkSync(at('notes~'))
+  })
+
+  test('editors that write a hidden file and rename it: one set', async () => {
+    const lines = await toldOf(() => {
+      fs.writeFileSync(at('.goutputstream-A1B2C3'), 'by gedit')
+      fs.renameSync(at('.goutputstream-A1B2C3'), at('notes'))
+    })
+    expect(lines).toEqual(['set notes external'])
+  })
+
+  test.runIf(isThere('vim'))('vim itself: one set for each save', async () => {
+    expect(await toldOf(() => shell('vim -u NONE -es -c "s/first/by vim/" -c wq notes'))).toEqual([
+      'set notes external',
+    ])
+    shell('vim -u NONE -es -c "set backup writebackup backupcopy=no" -c "s/by/from/" -c wq notes')
+    await log.quiet()
+    expect(log.lines.filter((line) => line === 'set notes external')).toHaveLength(2)
+    expect(await scope.get('notes', 'text')).toBe('from vim\n')
+  })
+
   test('an edit that takes its time is told once, when it has settled', async () => {
     const lines = await toldOf(async () => {
       for (let number = 0; number < 15; number += 1) {
@@ -152,6 +186,32 @@ describe('commands', () => {
       'set n5 external',
     ])
   }, 30_000)
+
+  test('rsync writes a file of another name, dates it back and renames it: one set, though it is the older one', async () => {
+    const lines = await toldOf(() => {
+      fs.writeFileSync(at('.notes.Ab3dEf'), 'by rsync')
+      fs.utimesSync(at('.notes.Ab3dEf'), 1e9, 1e9)
+      fs.chmodSync(at('.notes.Ab3dEf'), 0o644)
+      fs.renameSync(at('.notes.Ab3dEf'), at('notes'))
+    })
+    expect(lines).toEqual(['set notes external'])
+  })
+
+  test('git checkout unlinks and writes anew, many files in one go: one set each', async () => {
+    const names = Array.from({ length: 50 }, (_, number) => `n${number}`)
+    for (const name of names) fs.writeFileSync(at(name), 'first')
+    await log.told(...names.map((name) => `set ${name} external`))
+    const before = log.lines.length
+    const lines = await toldOf(() => {
+      fs.writeFileSync(at('.git-index.lock'), '')
+      for (const name of names) {
+        fs.unlinkSync(at(name))
+        fs.writeFileSync(at(name), 'by git')
+      }
+      fs.unlinkSync(at('.git-index.lock'))
+    })
+    expect(lines.slice(before).sort()).toEqual(names.map((name) => `set ${name} external`).sort())
+  })
 
   test('rm -rf of the scope deletes every key, and a folder made anew is watched', async () => {
     expect((await toldOf(() => shell('rm -rf ../editor'))).sort()).toEqual([

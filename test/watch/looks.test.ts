@@ -267,3 +267,18 @@ test('who is late by far finds no journal any more: the folder is compared, and 
   await pass(200)
   expect(told.sort()).toEqual(['resync gap', 'set a external', 'set b process 3'])
 })
+
+test('commits and edits are told by hints, long before the look of each second', async () => {
+  const { writer, reader, told } = await startBoth()
+  await pass(1000 - (Date.now() % 1000) + 100)
+  const start = Date.now()
+  const commits = [writer.commit({ a: '1' })]
+  await pass(100)
+  commits.push(reader.commit({ b: '1' }))
+  await pass(200)
+  await Promise.all(commits)
+  disk.edit(`${FOLDER}/a`, Buffer.from('by hand'), BigInt(Date.now()) * 1_000_000n + 1n)
+  await pass(60)
+  expect(told).toEqual(['set a process 2', 'set b local 3', 'set a external'])
+  expect(Date.now() - start).toBeLessThan(900)
+})

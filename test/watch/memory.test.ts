@@ -140,6 +140,17 @@ describe('lost hints', () => {
     },
   )
 
+  test('a system that does not find what it should watch is given up, and folders are compared', async () => {
+    await open({ intervalMs: 50 })
+    watch = () => {
+      throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' })
+    }
+    const log = await watching()
+    await log.until(({ reasons }) => reasons.includes('polling'))
+    files.writeFileSync(at('hand'), '1')
+    await log.told('set hand external')
+  })
+
   test('a watch that fails later is told the same way, and what happened before is not lost', async () => {
     await open({ intervalMs: 50 })
     const emitters: EventEmitter[] = []
@@ -260,6 +271,18 @@ describe('calls that fail', () => {
     calls.heal()
     await log.watcher.ready
     expect(log.lines).toEqual(['set old initial'])
+  })
+
+  test('a failure is told to each watcher, also to one that comes later', async () => {
+    await open()
+    calls.failNext('readdir', 'EIO', { path: scope.path, times: 1000 })
+    const first = new WatchLog(scope.watch())
+    await first.until(({ errors }) => errors.length === 1)
+    const second = new WatchLog(scope.watch())
+    await second.until(({ errors }) => errors.length === 1)
+    calls.heal()
+    await Promise.all([first.watcher.ready, second.watcher.ready])
+    expect([first.errors.length, second.errors.length]).toEqual([1, 1])
   })
 
   test('`rescan` resolves when the folder could be compared, not when it failed', async () => {
