@@ -5,14 +5,14 @@
  * K2  The mark is durable before a journal is removed: so journals may vanish, or come back after a power cut, in any
  *     order, and no older commit is ever recovered over a later one.
  * K3  A file whose flush failed is not flushed again: that would be believed, and the disk may hold anything. A new file
- *     with the bytes from the journal takes its place, flushed, or else not flushed yet: then only that one is, by whoever
- *     makes the next checkpoint, in this process or another one.
+ *     with the bytes from the journal takes its place, flushed, or else not flushed yet. Until a flushed one is there, this
+ *     process knows the file, and others know its journal by its time, which is then 1970.
  */
 
 import { CHECKPOINT_BYTES, CHECKPOINT_FLUSHES, IDLE_MS, JOURNALS_LIMIT_BYTES } from '../base/limits.js'
 import { isErrorCode } from '../disk/disk.js'
 import { stagedName } from '../disk/layout.js'
-import { readControlNames } from './claim.js'
+import { isStanding, readControlNames } from './claim.js'
 import type { JournalContents } from './journal.js'
 import { type KnownJournals, type Ownership, removeSynced, retireJournal, startJournal } from './own.js'
 import { publishChange, syncScopeFolders } from './publish.js'
@@ -30,6 +30,8 @@ export class Checkpoints {
   readonly #known: KnownJournals
   #running: Promise<void> | undefined
   #found: SyncedFiles | undefined
+  /** Files whose flush failed, by their paths, with the revision of their change (K3). */
+  readonly #distrusted = new Map<string, number>()
   #failure: unknown
   #notBeforeMs = 0
 
@@ -82,7 +84,7 @@ export class Checkpoints {
 
   async #run(synced: number): Promise<void> {
     try {
-      this.#found = await syncKeptFiles(this.#site, synced)
+      this.#found = await syncKeptFiles(this.#site, synced, this.#distrusted)
     } catch (error) {
       this.#postpone(error)
     } finally {
@@ -91,19 +93,19 @@ export class Checkpoints {
   }
 
   async #end(owned: Ownership, found: SyncedFiles): Promise<void> {
+    this.#found = undefined
+    if (found.revision <= owned.synced) return
     try {
-      const failure = await replaceFailed(this.#site, owned.stage, found.failed)
-      this.#found = undefined
-      if (failure !== undefined) return this.#postpone(failure)
+      await replaceFailed(this.#site, owned.stage, found.failed)
     } catch (error) {
-      this.#postpone(error) // what failed is remembered until it is replaced (K3)
+      this.#postpone(error) // what failed is known until it is replaced (K3)
       return
     }
-    if (found.revision <= owned.synced) return
     const { revision, stage } = owned
     await owned.journal.append({ kind: 'mark', revision, time: stage.lastTime, synced: found.revision })
     await owned.journal.sync()
     owned.synced = found.revision
+    this.#distrusted.clear()
     await removeSynced(this.#site, this.#known, found.revision)
     owned.keptBytes = 0
   }
@@ -123,24 +125,72 @@ interface SyncedFiles {
   readonly failed: readonly RecordedChange[]
 }
 
-/** Syncs the files of all kept journals, as far as they are not synced up to a revision; needs no ownership, and runs beside commits. */
-async function syncKeptFiles(site: Site, synced: number): Promise<SyncedFiles> {
-  const journals: JournalContents[] = []
-  for (const { name, revision } of (await readControlNames(site)).kept) {
-    const contents = await readKept(site, name, revision)
-    if (contents !== undefined) journals.push(contents)
-  }
+/**
+ * Syncs the files of all kept journals, as far as they are not synced up to a revision; needs no ownership, and runs beside
+ * commits. `distrusted` are files whose flush failed before; those that fail now are added.
+ */
+async function syncKeptFiles(
+  site: Site,
+  synced: number,
+  distrusted: Map<string, number>,
+): Promise<SyncedFiles> {
+  const journals = await readJournals(site)
   const changes = lastChanges(site, journals, synced)
-  const failed: RecordedChange[] = []
+  const doubtful = new Set(journals.flatMap((journal) => (journal.isDistrusted ? journal.changes : [])))
+  const failed: NumberedChange[] = []
   const queue = changes.entries()
   const flushNext = async (): Promise<void> => {
     for (const [path, change] of queue) {
-      if (change.kind === 'set' && !(await flushFile(site, path))) failed.push(change)
+      if (change.kind !== 'set') continue
+      const isKnown = distrusted.get(path) === change.revision || doubtful.has(change)
+      if (!isKnown && (await flushFile(site, path))) continue
+      distrusted.set(path, change.revision)
+      failed.push(change)
     }
   }
   await Promise.all(Array.from({ length: CHECKPOINT_FLUSHES }, flushNext))
+  if (failed.length > 0) await distrust(site, journals, failed)
   await syncScopeFolders(site, new Set([...changes.values()].map((change) => change.scope)))
-  return { revision: Math.max(0, ...journals.map((contents) => contents.revision)), failed }
+  return { revision: Math.max(0, ...journals.map(({ revision }) => revision)), failed }
+}
+
+type NumberedChange = JournalContents['changes'][number]
+
+/** A kept journal. */
+interface KeptJournal extends JournalContents {
+  readonly path: string
+  /** Some of its files could not be flushed (K3). */
+  readonly isDistrusted: boolean
+}
+
+/** The time of a kept journal that is distrusted. */
+const DISTRUSTED = 0n
+
+async function readJournals(site: Site): Promise<KeptJournal[]> {
+  const journals: KeptJournal[] = []
+  for (const { name, revision } of (await readControlNames(site)).kept) {
+    const path = site.layout.controlPath(name)
+    const contents = await readKept(site, name, revision)
+    const isDistrusted = (await site.disk.stat(path))?.time === DISTRUSTED
+    if (contents !== undefined) journals.push({ ...contents, path, isDistrusted })
+  }
+  return journals
+}
+
+/** Tells whoever makes the next checkpoint. If that cannot be, this process knows it still. */
+async function distrust(
+  site: Site,
+  journals: readonly KeptJournal[],
+  failed: readonly NumberedChange[],
+): Promise<void> {
+  for (const { path, isDistrusted, changes } of journals) {
+    if (isDistrusted || !failed.some((change) => changes.includes(change))) continue
+    try {
+      await site.disk.setTime(path, DISTRUSTED)
+    } catch {
+      // The disk refuses everything.
+    }
+  }
 }
 
 /** False if the flush failed, or the file cannot be opened for it. */
@@ -149,20 +199,20 @@ async function flushFile(site: Site, path: string): Promise<boolean> {
     await site.disk.syncFile(path)
     return true
   } catch (error) {
-    if (isErrorCode(error, 'EIO', 'ENOSPC', 'EDQUOT', 'EACCES', 'EPERM')) return false
+    if (isErrorCode(error, 'EIO', 'ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS')) return false
     throw error
   }
 }
 
 /**
- * Puts new files in the place of failed ones, where those still are the ones of the commit (K3). For the owner. Gives why
- * one of them could not be flushed, if any.
+ * Puts new files in the place of failed ones, where those still are the ones of the commit (K3). For the owner. Rejects if
+ * one of the new ones could not be flushed either; it is in place all the same.
  */
 async function replaceFailed(
   site: Site,
   stage: StageState,
   failed: readonly RecordedChange[],
-): Promise<unknown> {
+): Promise<void> {
   let failure: unknown
   for (const change of failed) {
     const present = await site.disk.stat(site.layout.keyPath(change.scope, change.key))
@@ -178,11 +228,12 @@ async function replaceFailed(
       failure ??= error
       await site.disk.createFile(path, bytes, options)
     }
-    await publishChange(site, stage.folder, {
-      ...change,
-      value: { ...change.value, staged: stage.lastStaged },
-    })
+    const value = { ...change.value, staged: stage.lastStaged }
+    await publishChange(site, stage.folder, { ...change, value })
   }
+  // Otherwise the old files may have been taken for the new ones.
+  if (failed.length > 0 && !(await isStanding(site, { path: stage.folder })))
+    throw new Error(`the work folder ${stage.folder} was taken over`)
   await syncScopeFolders(site, new Set(failed.map((change) => change.scope)))
-  return failure
+  if (failure !== undefined) throw failure
 }

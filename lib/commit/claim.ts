@@ -118,9 +118,16 @@ export async function isFree(site: Site, names: ControlNames): Promise<boolean> 
   return isDead(site, record.folder, record.owner)
 }
 
+/** Whether somebody owns the store of whom this system does not tell whether they live. */
+export async function isOwnerUnknown(site: Site, names: ControlNames): Promise<boolean> {
+  if (names.top === 0 || names.released.has(names.top)) return false
+  const record = await readClaim(site, names.top)
+  if (record === undefined || findWorkFolder(names, record.folder) === undefined) return false
+  return !isDead(site, record.folder, record.owner) && site.host.isAlive(record.owner) === undefined
+}
+
 /** Whether nobody owns the store and a work folder of some owner is left: then there may be something to recover. */
-export async function isAbandoned(site: Site): Promise<boolean> {
-  const names = await readControlNames(site)
+export async function isAbandoned(site: Site, names: ControlNames): Promise<boolean> {
   if (names.work.length === 0 || !(await isFree(site, names))) return false
   for (const number of names.claims) {
     const record = await readClaim(site, number)

@@ -10,7 +10,8 @@
  * W2  A promise resolves only when its commit is certain and every file of it is in place.
  * W3  What fails before the flush is undone, outcome `none`. A flush that fails leaves the store broken, `unknown`.
  * W4  A certain commit is published however long it takes; until then its keys are read from memory.
- * W5  Groups are committed one after another; within a group, commits keep the order of their calls.
+ * W5  A group without changes confirms what it read only if it was not fenced by then: else it may be half a commit.
+ * W6  Groups are committed one after another; within a group, commits keep the order of their calls.
  *
  * States of a group: waiting -- stage --> staged -- journal --> durable -- publish --> settled. A staged one whose
  * work folder is gone waits again. A durable one whose first file cannot be put in place is taken back; one that is
@@ -22,7 +23,8 @@ import { LOCK_TIMEOUT_MS, POLL_MS, PUBLISH_RETRY_MS } from '../base/limits.js'
 import { isStanding, waitUntilSettled } from './claim.js'
 import { readSource } from './engine.js'
 import type { PendingCommit } from './group.js'
-import { type Ownership, syncLargeScopes } from './own.js'
+import type { Ownership } from './own.js'
+import { isLarge, syncScopeNames } from './publish.js'
 import type { RecordedChange, SettledGroup } from './record.js'
 import { type Site, Yielder } from './site.js'
 import { makeSpares } from './stage.js'
@@ -67,6 +69,9 @@ export async function commitGroup(
     const firstStaged = owned.stage.lastStaged + 1
     const staged = await stageGroup(tools, group)
     if (!Array.isArray(staged)) return { again: staged.fenced, isFenced: true }
+    // Nothing will be published that would show a fence, and what was looked at may have been half of another's commit (W5).
+    if (!hasChanges(staged) && !(await isStanding(site, owned.claim)))
+      return { again: staged.map(({ pending }) => pending), isFenced: true }
     if (!(await journalGroup(tools, staged, firstStaged))) return SETTLED
     outcome = 'unknown'
     return await publishGroup(tools, staged, firstStaged)
@@ -87,8 +92,8 @@ async function journalGroup(
   staged: readonly StagedCommit[],
   firstStaged: number,
 ): Promise<boolean> {
+  if (!hasChanges(staged)) return true
   const commits = listRecorded(staged)
-  if (commits.length === 0) return true
   const { revision, stage } = owned
   try {
     const large = commits.flatMap(({ changes }) => changes.filter(isLarge))
@@ -110,15 +115,22 @@ async function journalGroup(
   return true
 }
 
-/** The names of large staged files are synced; their bytes are, since they were staged. */
-async function syncLarge(site: Site, owned: Ownership, large: readonly RecordedChange[]): Promise<void> {
-  await syncLargeScopes(site, owned.stage)
-  await site.disk.syncFolder(owned.claim.path)
-  for (const { scope } of large) owned.stage.largeScopes.add(scope)
-}
-
-function isLarge(change: RecordedChange): boolean {
-  return change.kind === 'set' && change.value.bytes === undefined
+/**
+ * The names of large staged files are synced; their bytes are, since they were staged. So are those of the folders that
+ * they will be published into: a rename into a folder that is lost loses them.
+ */
+async function syncLarge(
+  site: Site,
+  { claim, stage }: Ownership,
+  large: readonly RecordedChange[],
+): Promise<void> {
+  await site.disk.syncFolder(claim.path)
+  for (const { scope } of large) {
+    const path = site.layout.scopePath(scope)
+    if (!stage.firmScopes.has(path)) await syncScopeNames(site, scope)
+    stage.firmScopes.add(path)
+    stage.largeScopes.add(scope)
+  }
 }
 
 /** Puts every file of a durable group in place (W2, W4). */
@@ -129,7 +141,7 @@ async function publishGroup(
 ): Promise<GroupOutcome> {
   const { owned, publisher } = tools
   const changes = staged.flatMap((commit) => commit.changes.filter((change) => change.kind !== 'superseded'))
-  const failures = new Map<RecordedChange, unknown>()
+  const failures = new Map<string, unknown>()
   const yielder = new Yielder(tools.site.host)
   let untilMs: number | undefined
   for (const [index, change] of changes.entries()) {
@@ -141,7 +153,7 @@ async function publishGroup(
       if (index === 0) return takeBack(tools, staged, firstStaged, error)
       untilMs ??= tools.site.host.monotonicMs() + PUBLISH_RETRY_MS
       const failure = await publisher.publishPatiently(owned.claim.path, change, untilMs)
-      if (failure !== undefined) failures.set(change, failure)
+      if (failure !== undefined) failures.set(pathOf(tools.site, change), failure)
     }
     if (yielder.isDue()) await yielder.yield()
   }
@@ -209,20 +221,29 @@ function isSame(left: Uint8Array, right: Uint8Array): boolean {
   return Buffer.compare(left, right) === 0
 }
 
+/** `failures` are by the paths of the keys: what is superseded there is not in place either (W4). */
 function settle(
   { site, owned, listener }: CommitTools,
   staged: readonly StagedCommit[],
-  failures: ReadonlyMap<RecordedChange, unknown>,
+  failures: ReadonlyMap<string, unknown>,
 ): GroupOutcome {
   for (const { pending, changes, results } of staged) {
     if (changes.length > 0) owned.revision += 1
-    const failed = changes.find((change) => failures.has(change))
-    if (failed === undefined)
-      pending.resolve({ revision: changes.length > 0 ? owned.revision : undefined, results })
-    else pending.reject(describeFailure(site, pending, failures.get(failed), 'committed'))
+    const failed =
+      failures.size > 0 && changes.map((change) => pathOf(site, change)).find((path) => failures.has(path))
+    if (failed) pending.reject(describeFailure(site, pending, failures.get(failed), 'committed'))
+    else pending.resolve({ revision: changes.length > 0 ? owned.revision : undefined, results })
   }
   if (owned.underWay !== undefined) listener.onSettled(owned.underWay)
   return SETTLED
+}
+
+function pathOf(site: Site, { scope, key }: RecordedChange): string {
+  return site.layout.keyPath(scope, key)
+}
+
+function hasChanges(staged: readonly StagedCommit[]): boolean {
+  return staged.some(({ changes }) => changes.length > 0)
 }
 
 /** What a group puts into the journal. */

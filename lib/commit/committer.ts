@@ -305,13 +305,14 @@ export class Committer {
 
   /** Something failed that no commit is to blame for. Nothing is lost: the journal stays, and the next owner settles it. */
   async #giveUp(error: unknown): Promise<void> {
+    const wasBroken = this.#broken !== undefined
     if (error instanceof StorageError && error.code === 'STORE_BROKEN') {
       this.#broken = error
       this.#queue.rejectAll(() => this.#describeBroken())
     }
     const isFenced =
       this.#owned !== undefined && !(await isStanding(this.#site, this.#owned.claim).catch(() => true))
-    if (this.#isClosing && !isFenced && this.#broken === undefined) this.#closeFailure ??= error
+    if (this.#isClosing && !isFenced && !wasBroken) this.#closeFailure ??= error
     this.#drop()
   }
 

@@ -9,7 +9,6 @@
  *     behind it was appended late, by a fenced owner, and is no commit.
  */
 
-import { randomBytes } from 'node:crypto'
 import { StorageError } from '../base/errors.js'
 import { JOURNAL_STEP_BYTES, JOURNAL_STEP_LIMIT_BYTES } from '../base/limits.js'
 import type { WritableFile } from '../disk/disk.js'
@@ -65,7 +64,7 @@ export class Journal {
 
   /** Makes a new journal with a mark in it; the file is synced, its name is not. */
   static async create(site: Site, path: string, mark: JournalRecord & { kind: 'mark' }): Promise<Journal> {
-    const salt = randomBytes(4).readUInt32LE(0)
+    const salt = Number.parseInt(site.host.randomName().slice(0, 8), 16)
     const bytes = Buffer.concat([encodeHeader({ salt, session: site.session }), encodeRecord(mark, salt)])
     await site.disk.createFile(path, bytes, { mode: site.fileMode, sync: true })
     return new Journal(site.layout.root, await site.disk.openFile(path), salt, bytes.byteLength)
@@ -76,20 +75,27 @@ export class Journal {
     return this.#end
   }
 
-  /** Writes a record behind the others. If it fails, the record does not count. Nothing is synced. */
+  /**
+   * Writes a record behind the others; nothing is synced. If it fails the record does not count. Where the error was the
+   * reply of a write that was done, the record is wiped out, and that synced; if that fails it rejects as `sync` does.
+   */
   async append(record: JournalRecord): Promise<void> {
     const bytes = encodeRecord(record, this.#salt, this.#room)
     const end = this.#end + bytes.byteLength
     if (end > this.#allocated) await this.#allocate(end)
-    await this.#file.write(bytes, this.#end)
+    try {
+      await this.#file.write(bytes, this.#end)
+    } catch (error) {
+      if (await this.#isWritten(bytes)) await this.#wipe(this.#end, end)
+      throw error
+    }
     this.#lastStart = this.#end
     this.#end = end
   }
 
   /** The last record does not count any more, and that is synced. Rejects as `sync` does. */
   async takeBack(): Promise<void> {
-    await this.#file.write(new Uint8Array(this.#end - this.#lastStart), this.#lastStart)
-    await this.sync()
+    await this.#wipe(this.#lastStart, this.#end)
     this.#end = this.#lastStart
   }
 
@@ -98,9 +104,7 @@ export class Journal {
     try {
       await this.#file.sync()
     } catch (cause) {
-      const store = this.#store
-      const message = `The journal of the store ${store} could not be flushed, so it is not known what the disk holds; close the store and open it again.`
-      throw new StorageError('STORE_BROKEN', message, { store, outcome: 'unknown', cause })
+      throw this.#describeBroken(cause)
     }
   }
 
@@ -113,6 +117,30 @@ export class Journal {
     } catch {
       // The descriptor is gone all the same.
     }
+  }
+
+  /** Whether a record that failed to be written is there all the same, or may be. */
+  async #isWritten(record: Uint8Array): Promise<boolean> {
+    try {
+      return Buffer.compare(await this.#file.read(this.#end, record.byteLength), record) === 0
+    } catch {
+      return true
+    }
+  }
+
+  async #wipe(start: number, end: number): Promise<void> {
+    try {
+      await this.#file.write(new Uint8Array(end - start), start)
+      await this.#file.sync()
+    } catch (cause) {
+      throw this.#describeBroken(cause)
+    }
+  }
+
+  #describeBroken(cause: unknown): StorageError {
+    const store = this.#store
+    const message = `The journal of the store ${store} could not be flushed, so it is not known what the disk holds; close the store and open it again.`
+    return new StorageError('STORE_BROKEN', message, { store, outcome: 'unknown', cause })
   }
 
   async #allocate(end: number): Promise<void> {

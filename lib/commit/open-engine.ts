@@ -3,7 +3,7 @@
 import { diskError, StorageError } from '../base/errors.js'
 import { WATCH_OWNER_MS } from '../base/limits.js'
 import type { Lock } from '../disk/lock.js'
-import { isAbandoned } from './claim.js'
+import { isAbandoned, isOwnerUnknown, readControlNames } from './claim.js'
 import { Committer } from './committer.js'
 import type { Engine } from './engine.js'
 import { DEFAULT_FOLLOWING, Follower } from './follow.js'
@@ -115,11 +115,15 @@ function releaseAll(): void {
   }
 }
 
-/** What a dead owner committed must be seen by the first read. Where nothing can be written, it stays as it is. */
+/**
+ * What a dead owner committed must be seen by the first read. One who may be dead is taken for one who is, and waited for
+ * as a write would. Where nothing can be written, it stays as it is.
+ */
 async function recoverIfNeeded(site: Site, committer: Committer): Promise<void> {
   try {
-    if ((await isAbandoned(site)) || (await hasLostJournals(site)))
-      await committer.visit(async () => undefined)
+    const names = await readControlNames(site)
+    const isLeft = (await isAbandoned(site, names)) || (await hasLostJournals(site, names))
+    if (isLeft || (await isOwnerUnknown(site, names))) await committer.visit(async () => undefined)
   } catch (error) {
     if (error instanceof StorageError && error.code === 'ACCESS_DENIED') return
     const store = site.layout.root
@@ -130,7 +134,8 @@ async function recoverIfNeeded(site: Site, committer: Committer): Promise<void> 
 /** A process that only reads notices that the owner has died. */
 async function watchOwner(site: Site, committer: Committer): Promise<void> {
   try {
-    if (!committer.isActive && (await isAbandoned(site))) await committer.visit(async () => undefined)
+    if (!committer.isActive && (await isAbandoned(site, await readControlNames(site))))
+      await committer.visit(async () => undefined)
   } catch {
     // The next who writes is told.
   }

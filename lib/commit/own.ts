@@ -180,6 +180,7 @@ async function begin(site: Site, claim: Claim, known: KnownJournals): Promise<Ow
       lastSpare: 0,
       inlineBytes: 0,
       largeScopes: new Set(),
+      firmScopes: new Set(),
       readyScopes: new Map(),
       checkedScopes: new Set(),
     },
@@ -219,22 +220,17 @@ export async function removeSynced(site: Site, known: KnownJournals, synced: num
   if (names.past.length > 0) await removePast(site)
 }
 
-/** Moves the present journal to its kept name. */
-export async function retireJournal(site: Site, ownership: Ownership): Promise<void> {
-  const { claim, journal, revision, synced, journalStart } = ownership
-  journal.close()
-  await syncLargeScopes(site, ownership.stage)
-  const changes = { length: revision - journalStart }
-  await keepJournal(site, `${claim.path}/${JOURNAL_NAME}`, { revision, synced, changes })
-}
-
 /**
- * Syncs the folders that large values were published into. Their bytes are in no journal, so it must be certain that
- * they are found at their keys before the removal of their names from the work folder can be.
+ * Moves the present journal to its kept name. Large values are in no journal: before the work folder that they came from
+ * can be gone, it must be certain that they are found at their keys.
  */
-export async function syncLargeScopes(site: Site, stage: StageState): Promise<void> {
+export async function retireJournal(site: Site, ownership: Ownership): Promise<void> {
+  const { claim, stage, journal, revision, synced, journalStart } = ownership
+  journal.close()
   await syncScopeFolders(site, stage.largeScopes)
   stage.largeScopes.clear()
+  const changes = { length: revision - journalStart }
+  await keepJournal(site, `${claim.path}/${JOURNAL_NAME}`, { revision, synced, changes })
 }
 
 /** Lets the store go; every change of the journal must be published. */

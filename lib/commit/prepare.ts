@@ -5,26 +5,22 @@ import { diskError, StorageError } from '../base/errors.js'
 import { FORMAT_FILE_BYTES } from '../base/limits.js'
 import { isErrorCode } from '../disk/disk.js'
 import { encodeFormat, FORMAT, parseFormat, workName } from '../disk/layout.js'
-import { emptyAndRemove } from './claim.js'
+import { emptyAndRemove, ignoring } from './claim.js'
 import { describeKind } from './finding.js'
 import type { Site } from './site.js'
 
 /**
- * Makes the root folder, `.plainkeep` and `format.json` where they are missing, synced. Rejects with
+ * Makes the root folder, `.plainkeep` and `format.json` where they are missing; the folders are synced. Rejects with
  * `UNSUPPORTED_FORMAT` for a store of a later format, which is left untouched, with `IO_ERROR` where the path is not a
  * folder, and with `ACCESS_DENIED` or `DISK_FULL` where nothing can be made.
  */
 export async function prepareStore(site: Site): Promise<void> {
-  const { disk, layout } = site
+  const { layout } = site
   const store = layout.root
   try {
     const bytes = await readFormat(site)
     if (bytes !== undefined) return checkFormat(store, bytes)
-    await makeFolders(site, layout.root)
     await makeFolders(site, layout.control)
-    // Whoever made these folders may not have synced their names yet.
-    await disk.syncFolder(dirname(layout.root))
-    await disk.syncFolder(layout.root)
     await makeFormat(site)
   } catch (error) {
     if (isErrorCode(error, 'ENOTDIR', 'EEXIST')) {
@@ -61,21 +57,26 @@ function checkFormat(store: string, bytes: Uint8Array): void {
   throw new StorageError('UNSUPPORTED_FORMAT', message, { store })
 }
 
-/** Makes a folder and those above it. A new one's name is synced. */
+/**
+ * Makes a folder and those above it, and syncs all their names: whoever made one that is there may have died before that,
+ * or not have thought of it. Where nothing had to be made, a folder that refuses is left to those who made it.
+ */
 async function makeFolders(site: Site, path: string): Promise<void> {
-  const found = await site.disk.stat(path)
-  if (found !== undefined) return
   const parent = dirname(path)
-  if (parent !== path) await makeFolders(site, parent)
-  try {
-    await site.disk.makeFolder(path, site.folderMode)
-  } catch (error) {
-    if (!isErrorCode(error, 'EEXIST')) throw error
-  }
-  await site.disk.syncFolder(parent)
+  if (parent === path) return
+  await makeFolders(site, parent)
+  const isThere = (await site.disk.stat(path)) !== undefined
+  if (!isThere) await ignoring(['EEXIST'], () => site.disk.makeFolder(path, site.folderMode))
+  await ignoring(isThere ? REFUSALS : [], () => site.disk.syncFolder(parent))
 }
 
-/** The file appears whole, though two processes may make it at once and either may die. */
+/** What the folders above a store may answer to one who only has the use of the store. */
+const REFUSALS = ['EACCES', 'EPERM', 'EROFS', 'EINVAL', 'ENOTSUP']
+
+/**
+ * The file appears whole, though two processes may make it at once and either may die. Its name is synced before the first
+ * commit; until then nothing is lost with it.
+ */
 async function makeFormat(site: Site): Promise<void> {
   const { disk, layout } = site
   const folder = layout.controlPath(workName(site.host.randomName()))
@@ -90,5 +91,4 @@ async function makeFormat(site: Site): Promise<void> {
   } finally {
     await emptyAndRemove(site, folder)
   }
-  await disk.syncFolder(layout.control)
 }

@@ -2,7 +2,8 @@
  * Publishing: a key changes by one rename, from the work folder to the key or from the key to the work folder.
  *
  * P1  Only after the flush of the record that names the change.
- * P2  An error may be the reply of a call that was done all the same, and `ENOENT` a missing scope folder, a missing key
+ * P2  A large value, which no journal holds, is renamed into a folder with a synced name: lost with it, it would be gone.
+ * P3  An error may be the reply of a call that was done all the same, and `ENOENT` a missing scope folder, a missing key
  *     or a work folder that lost its name; which one is looked up.
  */
 
@@ -34,6 +35,7 @@ function publishSet(site: Site, staged: string, change: SetChange): Promise<Publ
   return renameSurely(site, [staged, path], async () => {
     if ((await site.disk.stat(staged)) !== undefined) {
       await makeScopeFolders(site, change.scope).catch(() => undefined) // the rename's own error is the one to tell
+      if (isLarge(change)) await syncScopeNames(site, change.scope)
       return undefined
     }
     return (await isAt(site, path, change)) ? 'published' : 'gone'
@@ -66,7 +68,7 @@ async function publishDelete(
   return published
 }
 
-/** Renames. Where that fails, `explain` looks what came of it (P2); if nothing, and something was missing, once more. */
+/** Renames. Where that fails, `explain` looks what came of it (P3); if nothing, and something was missing, once more. */
 async function renameSurely(
   site: Site,
   [from, to]: readonly [string, string],
@@ -85,6 +87,11 @@ async function renameSurely(
   }
 }
 
+/** Whether no journal holds the value, but only its staged file. */
+export function isLarge(change: RecordedChange): boolean {
+  return change.kind === 'set' && change.value.bytes === undefined
+}
+
 /** Makes the folders of a scope where they are missing. */
 export async function makeScopeFolders(site: Site, scope: ScopeId): Promise<void> {
   for (const folder of site.layout.scopeFolders(scope)) {
@@ -94,6 +101,12 @@ export async function makeScopeFolders(site: Site, scope: ScopeId): Promise<void
       if (!isErrorCode(error, 'EEXIST')) throw error
     }
   }
+}
+
+/** The names of a scope's folders are synced, but not those of the files in it. */
+export async function syncScopeNames(site: Site, scope: ScopeId): Promise<void> {
+  const folders = [site.layout.root, ...site.layout.scopeFolders(scope)]
+  for (const folder of folders.slice(0, -1)) await site.disk.syncFolder(folder)
 }
 
 /** The folders whose names must be synced for the files of these scopes to be found: their own and all above. */

@@ -6,25 +6,23 @@
  * R2  In a later session anything that was not synced may be missing. Of each key's last change: the recorded file is
  *     there, or a later one is, or it is written anew from the journal. It is synced, and its folder. If that fails, a
  *     new file takes its place, not synced yet: whoever recovers next may flush that one, and no other (K3).
- * R3  Before the first rename of R1 the journal's records are made durable in a new file, under the kept name: the
- *     owner may have died before its flush, or its flush may have failed, and half of a commit must not be all that
- *     survives.
- * R4  A journal leaves its work folder under a name that says its last revision, before the folder is emptied.
+ * R3  Before anything else the journal's records are made durable in a new file, under the kept name, unless they were
+ *     read from the disk in a later session: the owner may have died before its flush, or its flush may have failed, and
+ *     half of a commit must not be all that survives.
+ * R4  A journal leaves its work folder under a name that says its last revision, and that is synced, before the folder is
+ *     emptied.
  * R5  Everything here may be stopped and done again.
  */
 
 import { crc32 } from 'node:zlib'
 import { type CreateOptions, isErrorCode } from '../disk/disk.js'
-import { JOURNAL_COPY_NAME, JOURNAL_NAME, keptName, stagedName } from '../disk/layout.js'
-import { ignoring, isFree, readControlNames } from './claim.js'
+import { JOURNAL_NAME, journalCopyName, keptName, stagedName } from '../disk/layout.js'
+import { type ControlNames, ignoring, isFree, readControlNames } from './claim.js'
 import { type JournalContents, parseJournal } from './journal.js'
-import { publishChange, syncScopeFolders } from './publish.js'
+import { isLarge, publishChange, syncScopeFolders, syncScopeNames } from './publish.js'
 import { leavePast } from './readers.js'
 import type { RecordedChange, RecordedValue } from './record.js'
 import type { Site } from './site.js'
-
-/** More than the calls that a fenced recovery can have under way. */
-const CREATE_ATTEMPTS = 5
 
 type NumberedChange = JournalContents['changes'][number]
 
@@ -57,31 +55,47 @@ export async function finishJournal(
   const path = `${folder}/${JOURNAL_NAME}`
   const bytes = await site.disk.readFile(path)
   const contents = bytes === undefined ? undefined : parseJournal(bytes, path)
+  if (bytes === undefined) await site.disk.syncFolder(site.layout.control) // it was moved, perhaps just now
   if (bytes === undefined || contents === undefined) return
-  if (isThisSession(site, contents)) {
-    await publishRest(site, folder, contents, bytes.subarray(0, contents.end))
+  const isThis = isThisSession(site, contents)
+  const rest = isThis ? await listUnpublished(site, folder, contents) : []
+  const isCopied = await makeDurable(site, folder, contents, bytes.subarray(0, contents.end))
+  if (isThis) {
+    await publishRest(site, folder, contents, rest)
   } else {
     const read = new Map<string, KeptSummary>()
     const lost = await readLostJournals(site, read)
     await rewriteLost(site, folder, [...lost, contents], highestSynced(read))
   }
-  await keepJournal(site, path, contents)
-  if (isThisSession(site, contents)) known.set(keptName(contents.revision), summarize(contents))
+  await keepJournal(site, path, contents, isCopied)
+  if (isThis) known.set(keptName(contents.revision), summarize(contents))
 }
 
 /**
- * Moves a journal whose changes are all published to its kept name, synced there. One without commits is needed only
- * where it alone knows that older ones are synced; one with commits that has a kept copy is not (R3).
+ * Moves a journal whose records are durable, and whose changes are all published, to its kept name, synced there. One
+ * that is superfluous, or has a kept copy (R3), is removed.
  */
-export async function keepJournal(site: Site, path: string, contents: JournalExtent): Promise<void> {
-  const { revision, synced, changes } = contents
-  const kept = site.layout.controlPath(keptName(revision))
+export async function keepJournal(
+  site: Site,
+  path: string,
+  contents: JournalExtent,
+  isCopied = false,
+): Promise<void> {
+  const kept = site.layout.controlPath(keptName(contents.revision))
   const isKnown =
-    changes.length > 0 ? (await site.disk.stat(kept)) !== undefined : synced < revision || revision === 0
-  if (!isKnown && changes.length === 0) await leavePast(site, await readControlNames(site), revision)
+    isCopied ||
+    isSuperfluous(contents) ||
+    (contents.changes.length > 0 && (await site.disk.stat(kept)) !== undefined)
+  if (!isKnown && contents.changes.length === 0)
+    await leavePast(site, await readControlNames(site), contents.revision)
   // ENOENT: moved by a late call of its owner
   await ignoring(['ENOENT'], () => (isKnown ? site.disk.unlink(path) : site.disk.rename(path, kept)))
   await site.disk.syncFolder(site.layout.control)
+}
+
+/** Without commits it is needed only where it alone knows that older ones are synced. */
+function isSuperfluous({ revision, synced, changes }: JournalExtent): boolean {
+  return changes.length === 0 && (synced < revision || revision === 0)
 }
 
 type JournalExtent = Pick<JournalContents, 'revision' | 'synced'> & {
@@ -110,8 +124,7 @@ export async function recoverKept(
 }
 
 /** Whether `.plainkeep` holds journals of an earlier session that no owner has recovered, so that files may be missing. */
-export async function hasLostJournals(site: Site): Promise<boolean> {
-  const names = await readControlNames(site)
+export async function hasLostJournals(site: Site, names: ControlNames): Promise<boolean> {
   return (await isFree(site, names)) && (await readLostJournals(site)).length > 0
 }
 
@@ -170,28 +183,57 @@ function summarize({ revision, time, synced, end }: JournalContents): KeptSummar
   return { revision, time, synced, bytes: end }
 }
 
-/** R1 and R3. */
-async function publishRest(
+/**
+ * R3. A copy of the records gets the kept name, which is synced; true if so. In a later session they were read from the
+ * disk; in this one nobody knows whether they were flushed, and a flush of the same file could be one after a failed one.
+ */
+async function makeDurable(
   site: Site,
   folder: string,
   contents: JournalContents,
   records: Uint8Array,
-): Promise<void> {
-  const changes = [...lastChanges(site, [contents]).values()]
+): Promise<boolean> {
+  const isOnDisk = contents.header.session !== '' && !isThisSession(site, contents)
+  if (isSuperfluous(contents) || isOnDisk) return false
+  const numbers = { last: 0 }
+  const pathOf = (number: number): string => `${folder}/${journalCopyName(number)}`
+  await createNew(site, pathOf, numbers, records, { mode: site.fileMode, sync: true })
+  await site.disk.rename(pathOf(numbers.last), site.layout.controlPath(keptName(contents.revision)))
+  await site.disk.syncFolder(site.layout.control)
+  return true
+}
+
+/** The changes of a journal that its owner did not come to publish. */
+async function listUnpublished(
+  site: Site,
+  folder: string,
+  contents: JournalContents,
+): Promise<NumberedChange[]> {
   const rest: NumberedChange[] = []
-  for (const change of changes) if (await isUnpublished(site, folder, change)) rest.push(change)
-  if (rest.length > 0) {
-    const copy = `${folder}/${JOURNAL_COPY_NAME}`
-    await createAnew(site, copy, records, { mode: site.fileMode, sync: true })
-    await site.disk.rename(copy, site.layout.controlPath(keptName(contents.revision)))
-    await site.disk.syncFolder(site.layout.control)
-  }
-  for (const change of rest) await publishChange(site, folder, change)
-  const large = changes.filter((change) => change.kind === 'set' && change.value.bytes === undefined)
+  for (const change of lastChanges(site, [contents]).values())
+    if (await isUnpublished(site, folder, change)) rest.push(change)
+  return rest
+}
+
+/** R1. Large values are in no journal: before the work folder is emptied it must be certain that they are at their keys. */
+async function publishRest(
+  site: Site,
+  folder: string,
+  contents: JournalContents,
+  rest: readonly NumberedChange[],
+): Promise<void> {
+  for (const change of rest) await publishFirmly(site, folder, change)
+  const large = [...lastChanges(site, [contents]).values()].filter(isLarge)
   await syncScopeFolders(
     site,
     large.map((change) => change.scope),
   )
+}
+
+/** Publishes, a large value into a folder whose name is synced (P2). */
+async function publishFirmly(site: Site, folder: string, change: RecordedChange): Promise<void> {
+  if (isLarge(change)) await syncScopeNames(site, change.scope)
+  await publishChange(site, folder, change)
 }
 
 async function isUnpublished(site: Site, folder: string, change: RecordedChange): Promise<boolean> {
@@ -213,11 +255,10 @@ async function rewriteLost(
   synced: number,
 ): Promise<void> {
   const changes = lastChanges(site, journals, synced)
-  let lastStaged = Math.max(0, ...[...changes.values()].map(stagedNumber))
+  const numbers = { last: Math.max(0, ...[...changes.values()].map(stagedNumber)) }
   for (const [path, change] of changes) {
-    lastStaged += 1
     if (change.kind === 'set')
-      await rewriteValue(site, { folder, path, change, value: change.value, lastStaged })
+      await rewriteValue(site, { folder, path, change, value: change.value, numbers })
     else await redoDelete(site, folder, path, change)
   }
   await syncScopeFolders(site, new Set([...changes.values()].map((change) => change.scope)))
@@ -228,52 +269,52 @@ function stagedNumber(change: RecordedChange): number {
   return change.kind === 'delete' ? change.removed : 0
 }
 
+/** The last number that a new name has got. */
+interface Numbers {
+  last: number
+}
+
 interface Rewrite {
   readonly folder: string
   readonly path: string
   readonly change: NumberedChange & { kind: 'set' }
   readonly value: RecordedValue
-  readonly lastStaged: number
+  readonly numbers: Numbers
 }
 
-async function rewriteValue(site: Site, { folder, path, change, value, lastStaged }: Rewrite): Promise<void> {
+async function rewriteValue(site: Site, { folder, path, change, value, numbers }: Rewrite): Promise<void> {
   const found = await site.disk.readFileAndStat(path)
   const present = found?.stat ?? (await site.disk.stat(path))
   if (found !== undefined && found.stat.time === change.time && isRecorded(value, found.bytes)) {
-    await syncRecorded(site, { folder, path, change, value, lastStaged })
+    await syncRecorded(site, { folder, path, change, value, numbers })
   } else if (present === undefined || (present.kind === 'file' && present.time <= change.time)) {
-    const staged = await restage(site, folder, change, {
-      number: lastStaged,
-      mode: present?.mode,
-      sync: true,
-    })
-    if (staged !== undefined) await publishChange(site, folder, staged)
+    const staged = await restage(site, folder, change, { numbers, mode: present?.mode })
+    if (staged !== undefined) await publishFirmly(site, folder, staged)
   }
 }
 
 /** Syncs the file that is there, or puts a new one in its place: synced, or else not, and then rejects. */
-async function syncRecorded(site: Site, { folder, path, change, lastStaged }: Rewrite): Promise<void> {
+async function syncRecorded(site: Site, { folder, path, change, numbers }: Rewrite): Promise<void> {
   try {
     await site.disk.syncFile(path)
   } catch {
     const mode = (await site.disk.stat(path))?.mode
     let failure: unknown
-    const restageAs = (sync: boolean): Promise<RecordedChange | undefined> =>
-      restage(site, folder, change, { number: lastStaged, mode, sync })
-    const staged = await restageAs(true).catch((error: unknown) => {
+    const staged = await restage(site, folder, change, { numbers, mode }).catch((error: unknown) => {
       failure = error
-      return restageAs(false)
+      return restage(site, folder, change, { numbers, mode, sync: false })
     })
-    if (staged !== undefined) await publishChange(site, folder, staged)
+    if (staged !== undefined) await publishFirmly(site, folder, staged)
     if (failure !== undefined) throw failure
   }
 }
 
 /** How a value is staged anew. */
 interface Restaging {
-  readonly number: number
+  readonly numbers: Numbers
   readonly mode: number | undefined
-  readonly sync: boolean
+  /** Default: true. */
+  readonly sync?: boolean
 }
 
 /** A staged file with the value, synced: the large one that is still there, or a new one from the journal's bytes. */
@@ -281,35 +322,36 @@ async function restage(
   site: Site,
   folder: string,
   change: NumberedChange & { kind: 'set' },
-  { number, mode = site.fileMode, sync }: Restaging,
+  { numbers, mode = site.fileMode, sync = true }: Restaging,
 ): Promise<RecordedChange | undefined> {
   const { value, time } = change
   if (value.bytes === undefined) {
     const bytes = await site.disk.readFile(`${folder}/${stagedName(value.staged)}`)
     return bytes !== undefined && isRecorded(value, bytes) ? change : undefined
   }
-  const path = `${folder}/${stagedName(number)}`
-  await createAnew(site, path, value.bytes, { mode, exactMode: mode !== site.fileMode, time, sync })
-  return { ...change, value: { ...value, staged: number } }
+  const options = { mode, exactMode: mode !== site.fileMode, time, sync }
+  await createNew(site, (number) => `${folder}/${stagedName(number)}`, numbers, value.bytes, options)
+  return { ...change, value: { ...value, staged: numbers.last } }
 }
 
 /**
- * An earlier recovery that was stopped may have left a file of that name (R5), and a call of one that was fenced in the
- * midst of it may still make one: once for each of those, as its next call fails.
+ * Makes a file under a name that nobody has used, the first free one: an earlier recovery that was stopped may have left
+ * some (R5), and a late call of one that was fenced may still make or remove one of those.
  */
-async function createAnew(
+async function createNew(
   site: Site,
-  path: string,
+  nameOf: (number: number) => string,
+  numbers: Numbers,
   bytes: Uint8Array,
   options: CreateOptions,
 ): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    await ignoring(['ENOENT'], () => site.disk.unlink(path))
+  for (;;) {
+    numbers.last += 1
     try {
-      await site.disk.createFile(path, bytes, options)
+      await site.disk.createFile(nameOf(numbers.last), bytes, options)
       return
     } catch (error) {
-      if (!isErrorCode(error, 'EEXIST') || attempt === CREATE_ATTEMPTS) throw error
+      if (!isErrorCode(error, 'EEXIST')) throw error
     }
   }
 }

@@ -40,6 +40,8 @@ export interface StageState {
   inlineBytes: number
   /** Scopes that large values were published into, whose folders are not synced since. */
   readonly largeScopes: Set<ScopeId>
+  /** Scopes whose folders have synced names, by their paths. */
+  readonly firmScopes: Set<string>
   /** Scopes that were found fit to publish into, by their paths, with their folders as they were found. */
   readonly readyScopes: Map<string, readonly (FileStat | undefined)[]>
   /** Those of them that the present group has looked at. */
@@ -187,6 +189,7 @@ async function checkScope(site: Site, state: StageState, scope: ScopeId, path: s
   while (fit < ready.length && isSameFolder(ready[fit], await site.disk.stat(folders[fit] as string)))
     fit += 1
   if (fit < folders.length) {
+    state.firmScopes.delete(path)
     await prepareScope(site, scope, path)
     state.readyScopes.set(path, await Promise.all(folders.map((folder) => site.disk.stat(folder))))
   }

@@ -50,14 +50,19 @@ export interface CreateOptions {
   readonly exactMode?: boolean
   /** The modification time to set, nanoseconds since 1970; rounded to what the filesystem can hold. */
   readonly time?: bigint
-  /** The time set must be later than this one, if need be by a coarser step. */
+  /**
+   * The time set must be later than this one, if need be by a coarser step, and is no earlier than the one that the
+   * file got when its bytes were written: a power cut can keep that one.
+   */
   readonly laterThan?: bigint
   /** The file (not its name) is synced when the call succeeds. */
   readonly sync?: boolean
 }
 
-/** A file open for writing at a position. */
+/** A file open for reading and writing at a position. */
 export interface WritableFile {
+  /** Up to so many bytes from a position on; fewer where the file ends. */
+  read(position: number, length: number): Awaitable<Uint8Array>
   /** Writes all bytes there, or fails having written some. Nothing is synced. */
   write(bytes: Uint8Array, position: number): Awaitable<void>
   /** The file's bytes and size are synced. After a failure nothing is known of them, whatever a later call says. */
@@ -139,7 +144,7 @@ export interface Disk {
   makeSpare(path: string, mode: number): void
   /** Spares in this folder that were not filled are gone, as far as possible. Never fails. */
   removeSpares(folder: string): Awaitable<void>
-  /** Opens an existing file for writing. */
+  /** Opens an existing file for reading and writing. */
   openFile(path: string): Awaitable<WritableFile>
   /** Opens a regular file for reading; undefined if there is none of that name. */
   openReader(path: string): Awaitable<ReadableFile | undefined>
@@ -153,6 +158,8 @@ export interface Disk {
   unlink(path: string): Awaitable<void>
   /** Removes an empty folder; `ENOTEMPTY` otherwise. From then on every late call into it fails. */
   removeFolder(path: string): Awaitable<void>
+  /** Sets a file's modification time, in nanoseconds since 1970. Nothing is synced. */
+  setTime(path: string, time: bigint): Awaitable<void>
   /** A regular file's bytes are synced. False if there is none of that name. */
   syncFile(path: string): Awaitable<boolean>
   /** The names in a folder are synced. False if there is no such folder. */

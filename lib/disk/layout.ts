@@ -178,7 +178,7 @@ export const RECORD_NAME = 'record'
 /** The redo log, in its work folder. */
 export const JOURNAL_NAME = 'journal'
 /** A copy of a journal that is being made, in its work folder. */
-export const JOURNAL_COPY_NAME = 'journal-copy'
+export const journalCopyName = (number: number): string => `journal-copy-${number}`
 /** A staged value, in its work folder. */
 export const stagedName = (number: number): string => `s${number}`
 /** A deleted value on its way out, in its work folder. */

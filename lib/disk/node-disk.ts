@@ -27,6 +27,9 @@ import { kindOf, openFolderReader } from './folder-reader.js'
 import { Spares } from './spares.js'
 import { isShared, watchNames } from './watch.js'
 
+/** The smallest step of a time that can be set. */
+const TIME_UNIT_NS = 1000n
+
 /** What a name that stands for no value can answer when it is opened: nothing there, a link, a socket. */
 const NOT_THERE = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']
 
@@ -157,6 +160,7 @@ export class NodeDisk implements Disk {
     const fs = this.#fs
     const descriptor = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW)
     return {
+      read: (position, length) => readFullySync(fs, descriptor, new Uint8Array(length), position),
       write: (bytes, position) => writeFullySync(fs, descriptor, bytes, position),
       sync: () => this.#syncData(descriptor),
       close: () => fs.closeSync(descriptor),
@@ -186,6 +190,11 @@ export class NodeDisk implements Disk {
   /** See `Disk`. */
   removeFolder(path: string): void {
     this.#fs.rmdirSync(path)
+  }
+
+  /** See `Disk`. */
+  setTime(path: string, time: bigint): void {
+    this.#fs.utimesSync(path, toSeconds(time), toSeconds(time))
   }
 
   /** See `Disk`. */
@@ -321,7 +330,14 @@ export class NodeDisk implements Disk {
 
   #finish(descriptor: number, options: CreateOptions): FileStat {
     if (options.exactMode) this.#fs.fchmodSync(descriptor, options.mode)
-    if (options.time !== undefined) return this.#stampTime(descriptor, options.time, options.laterThan ?? 0n)
+    const { time, laterThan } = options
+    if (time === undefined) return this.#statOpen(descriptor)
+    if (laterThan === undefined) return this.#stampTime(descriptor, time, 0n)
+    const written = this.#statOpen(descriptor).time
+    return this.#stampTime(descriptor, written > time ? written + TIME_UNIT_NS : time, laterThan)
+  }
+
+  #statOpen(descriptor: number): FileStat {
     return describeStat(this.#fs.fstatSync(descriptor, { bigint: true }))
   }
 
@@ -330,7 +346,7 @@ export class NodeDisk implements Disk {
     for (const step of TIME_STEPS_NS) {
       const seconds = toSeconds(time + step)
       this.#fs.futimesSync(descriptor, seconds, seconds)
-      const stat = describeStat(this.#fs.fstatSync(descriptor, { bigint: true }))
+      const stat = this.#statOpen(descriptor)
       if (stat.time > laterThan) return stat
     }
     throw Object.assign(new Error('The filesystem does not keep modification times.'), { code: 'ENOTSUP' })

@@ -3,12 +3,12 @@
  * takes the store over, and goes on afterwards.
  */
 
-import fs, { cpSync, existsSync, readdirSync, rmSync } from 'node:fs'
+import fs, { cpSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { checkStore } from '../setup/check-store.js'
 import type { DiskCall } from '../setup/staged-disk.js'
-import { type Machine, makeMachine, type StoreProcess } from '../setup/store-process.js'
+import { type Machine, makeMachine, SCOPE, type StoreProcess } from '../setup/store-process.js'
 
 let machine: Machine
 
@@ -123,8 +123,39 @@ test('a publication that looked its folders up before the fence finds them remov
   await finish('later', owner, taker)
 })
 
-test('a file that lands in a fenced work folder late is removed before the taker is owner', async () => {
+test('a fenced owner confirms no reads: what it looked at may be half of another commit', async () => {
   const owner = await startOwner()
+  const stopped = hold(owner, ({ operation }) => operation === 'listNames') // so it does not let the store go
+  const taker = machine.start()
+  const held = hold(
+    taker,
+    ({ operation, paths }) => operation === 'rename' && paths[1]?.endsWith('/b') === true,
+  )
+  machine.lockState = () => 'stale'
+  await taker.open()
+  const changes = ['a', 'b'].map((key) => ({ scope: SCOPE, key, value: Buffer.from('both') }))
+  const commit = taker.engine.commit({ changes })
+  await held.reached
+  const [a, b] = [await owner.engine.readEntry(SCOPE, 'a'), await owner.engine.readEntry(SCOPE, 'b')]
+  expect([Buffer.from(a?.bytes ?? '').toString(), b]).toEqual(['both', undefined])
+  const expectations = [
+    { scope: SCOPE, key: 'a', version: a?.version },
+    { scope: SCOPE, key: 'b', version: undefined },
+  ]
+  const confirmed = owner.engine.commit({ changes: [], expectations })
+  stopped.release()
+  await expect(confirmed).rejects.toMatchObject({ code: 'CONFLICT' })
+  machine.lockState = () => undefined
+  held.release()
+  await commit
+  await finish('both', owner, taker)
+})
+
+test('a file that lands in a fenced work folder late is removed before the taker is owner', async () => {
+  const owner = machine.start()
+  owner.disk.makeSpare = () => undefined // a file that was made ahead is missed, and the write begins anew
+  await owner.open()
+  await owner.set('a', 'first')
   const held = hold(
     owner,
     ({ operation, paths }) => operation === 'createFile' && /\/s\d+$/.test(paths[0] ?? ''),
@@ -153,6 +184,35 @@ test('a file that lands in a fenced work folder late is removed before the taker
   )
   expect(await taker.get('a')).toBe(expected)
   await finish(expected, owner, taker)
+})
+
+test('a fenced work folder in which something has landed is emptied again, so a late deletion has no place to go', async () => {
+  const owner = await startOwner()
+  const held = hold(
+    owner,
+    ({ operation, paths }) => operation === 'rename' && /\/d\d+$/.test(paths[1] ?? ''),
+    true,
+  )
+  const removal = owner.delete('a')
+  await held.reached
+  machine.lockState = () => 'stale'
+  const taker = await machine.start().open()
+  const stopped = hold(
+    taker,
+    ({ operation, paths }) => operation === 'removeFolder' && /\.s\d+$/.test(paths[0] ?? ''),
+  )
+  const later = taker.set('a', 'later')
+  await stopped.reached
+  const control = join(machine.root, '.plainkeep')
+  const fenced = readdirSync(control).find((name) => /\.s\d+$/.test(name)) as string
+  writeFileSync(join(control, fenced, 's9'), 'a spare that a thread was making')
+  stopped.release()
+  await later
+  machine.lockState = () => undefined
+  held.release()
+  await fencedOrDone(removal)
+  expect(await taker.get('a')).toBe('later')
+  await finish('later', owner, taker)
 })
 
 test('names of work folders never come back', async () => {
@@ -260,6 +320,42 @@ test('an old work folder that a power cut brings back is emptied, and its journa
   await next.set('b', 'anew')
   expect(existsSync(join(control, name))).toBe(false)
   await finish('newer', next)
+})
+
+test('a checkpoint that is fenced while it writes a value anew keeps the journal that holds it', async () => {
+  const first = await startOwner()
+  first.crash()
+  const owner = machine.start()
+  const held = hold(
+    owner,
+    ({ operation, paths }) => operation === 'rename' && paths[1]?.endsWith('/a') === true,
+  )
+  const { intercept } = owner.disk
+  let fail = (): void => undefined
+  const failing = new Promise<void>((resolve) => {
+    fail = resolve
+  })
+  owner.disk.intercept = async (call, perform) => {
+    if (call.operation !== 'syncFile' || !call.paths[0]?.endsWith('/a'))
+      return (intercept as NonNullable<typeof intercept>)(call, perform)
+    await failing // a checkpoint may have begun before the second set
+    throw Object.assign(new Error('EIO: injected'), { code: 'EIO' })
+  }
+  await owner.open()
+  await owner.set('b', 'second')
+  const closing = owner.close()
+  fail()
+  await held.reached
+  const control = join(machine.root, '.plainkeep')
+  expect(readdirSync(control)).toEqual(expect.arrayContaining(['kept-1', 'kept-2']))
+  machine.lockState = () => 'stale'
+  const taker = await machine.start().open()
+  await taker.set('b', 'third')
+  machine.lockState = () => undefined
+  held.release()
+  await closing
+  expect(readdirSync(control)).toContain('kept-1')
+  await finish('first', taker)
 })
 
 test('late calls by path outside the work folder leave the keys alone', async () => {

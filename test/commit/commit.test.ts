@@ -1,8 +1,9 @@
 /** What one process does on the disk when it commits, and what becomes of a commit that the disk refuses. */
 
 import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { basename } from 'node:path'
 import { expect, test, vi } from 'vitest'
-import { systemError } from '../setup/memory-disk.js'
+import { systemError } from '../setup/simulated-disk.js'
 import type { DiskCall, Operation } from '../setup/staged-disk.js'
 import { type Machine, makeMachine, SCOPE, type StoreProcess, timeOfVersion } from '../setup/store-process.js'
 
@@ -20,7 +21,8 @@ const CHANGES: Operation[] = ['createFile', 'write', 'sync', 'rename', 'unlink',
 
 /** Fails calls with an error of the system as long as the test likes. */
 function failWhile(process: StoreProcess, isMeant: (call: DiskCall) => boolean, code = 'EIO'): () => void {
-  process.disk.intercept = (call, perform) => (isMeant(call) ? Promise.reject(systemError(code)) : perform())
+  process.disk.intercept = (call, perform) =>
+    isMeant(call) ? Promise.reject(systemError(code, 'injected')) : perform()
   return () => {
     process.disk.intercept = undefined
   }
@@ -83,18 +85,24 @@ test('a set stages its value, journals it, flushes the journal, and only then re
   await process.close()
 })
 
-test('a large value is synced, and its name, before the journal names it', async () => {
+test('a large value is synced, its name, and once the names of its folders, before the journal names it', async () => {
   const process = await openProcess()
   await process.set('first', 'x')
   process.disk.log.length = 0
   await process.set('key', Buffer.alloc(100_000, 1))
+  const commit = ['write journal', 'sync journal']
+  const root = `syncFolder ${basename(process.site.layout.root)}`
   expect(readLog(process, ...CHANGES)).toEqual([
     'createFile s2',
     'syncFolder w',
-    'write journal',
-    'sync journal',
+    root,
+    'syncFolder default',
+    ...commit,
     'rename s2 key',
   ])
+  process.disk.log.length = 0
+  await process.set('key', Buffer.alloc(100_000, 2))
+  expect(readLog(process, ...CHANGES)).toEqual(['createFile s3', 'syncFolder w', ...commit, 'rename s3 key'])
   await process.close()
 })
 

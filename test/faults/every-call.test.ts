@@ -82,44 +82,9 @@ async function prepareSome({ open, set }: World): Promise<void> {
   await storage.close()
 }
 
-/** The owner: its first write is behind it. */
-async function beginAsOwner({ open, set }: World): Promise<Storage> {
-  const storage = await open()
-  await set(storage, 'first', 'written')
-  return storage
-}
-
-/** An owner whose disk fails in the middle of a group, and which is then gone. */
-async function abandon({ disk, open, set, remove }: World): Promise<void> {
-  const storage = await open()
-  for (const key of ['old', 'other', 'third']) await set(storage, key, `${key} 1`)
-  disk.fail(
-    { code: 'EIO', after: 1, isLasting: true },
-    (name, target) => name === 'renameSync' || isKept(target),
-  )
-  const group = [
-    set(storage, 'old', 'old 2'),
-    set(storage, 'new', 'new 2'),
-    set(storage, 'large', text(70 * 1024, 'large 2.')),
-    remove(storage, 'other'),
-  ]
-  await Promise.allSettled(group)
-  disk.fail({ code: 'EIO', after: 0, isLasting: true })
-  await storage.close().catch(() => undefined)
-  disk.heal()
-}
-
-const isKept = (target: unknown): boolean => String(target).includes('kept-')
-
+/** What goes through the public `openStorage`, its lock included; the simulation has the other scenarios. */
 const SCENARIOS: readonly Scenario[] = [
   { name: 'opening a new store', act: ({ open }) => open() },
-  { name: 'opening a store that is there', prepare: prepareSome, act: ({ open }) => open() },
-  {
-    name: 'setting the first key of a scope',
-    begin: ({ open }) => open(),
-    act: ({ set }, storage) => set(storage, 'new', 'new 1'),
-    isLong: true,
-  },
   {
     name: 'taking the store and overwriting a value',
     prepare: prepareSome,
@@ -128,43 +93,10 @@ const SCENARIOS: readonly Scenario[] = [
     isLong: true,
   },
   {
-    name: 'overwriting a value',
-    prepare: prepareSome,
-    begin: beginAsOwner,
-    act: ({ set }, storage) => set(storage, 'old', 'old 2'),
-  },
-  {
-    name: 'deleting a value',
-    prepare: prepareSome,
-    begin: beginAsOwner,
-    act: ({ remove }, storage) => remove(storage, 'old'),
-  },
-  {
-    name: 'overwriting a value with 70 KiB',
-    prepare: prepareSome,
-    begin: beginAsOwner,
-    act: ({ set }, storage) => set(storage, 'large', text(70 * 1024, 'large 2.')),
-  },
-  {
-    name: 'making 20 changes at once',
-    prepare: prepareSome,
-    begin: beginAsOwner,
-    act: ({ set, remove }, storage) =>
-      Promise.allSettled([
-        ...Array.from({ length: 15 }, (_, index) => set(storage, `burst ${index}`, `${index}`)),
-        set(storage, 'old', 'old 2'),
-        set(storage, 'large', text(70 * 1024, 'large 2.')),
-        remove(storage, 'other'),
-        set(storage, 'burst 0', 'again'),
-        remove(storage, 'burst 1'),
-      ]),
-    isLong: true,
-  },
-  {
     name: 'closing',
     prepare: prepareSome,
     begin: async (world) => {
-      const storage = await beginAsOwner(world)
+      const storage = await world.open()
       await world.set(storage, 'large', text(70 * 1024, 'large 2.'))
       await world.remove(storage, 'other')
       return storage
@@ -172,7 +104,6 @@ const SCENARIOS: readonly Scenario[] = [
     act: (_, storage) => storage.close(),
     isLong: true,
   },
-  { name: 'opening a store whose owner died', prepare: abandon, act: ({ open }) => open(), isLong: true },
 ]
 
 describe.each(SCENARIOS)('when a call fails while $name', (scenario) => {
