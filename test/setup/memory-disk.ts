@@ -1,9 +1,5 @@
 /**
- * A Disk in memory that forgets on a power cut what was not synced, as the contract of `Disk` allows it to.
- *
- * Every change of names is one entry of a log until a folder that it touches is synced. A power cut keeps or drops
- * each entry by itself, or all from some point on; a rename is one entry. A file that was not synced afterwards holds
- * its old bytes, its new ones, blocks of both, or nothing.
+ * A Disk in memory that tells of changes. Syncing does nothing: what a power cut leaves is simulated-disk.ts's business.
  *
  * Watches are told as inotify tells them: a folder's of names in it, a file's of its bytes, both of their own end.
  *
@@ -22,15 +18,11 @@ import type {
   ReadableFile,
   WritableFile,
 } from '../../lib/disk/disk.js'
-import type { Random } from './random.js'
-
-const BLOCK_BYTES = 512
 
 interface FileNode {
   readonly kind: 'file'
   readonly inode: number
   bytes: Uint8Array
-  synced: Uint8Array
   time: bigint
   mode: number
 }
@@ -39,7 +31,6 @@ interface FolderNode {
   readonly kind: 'folder'
   readonly inode: number
   readonly names: Map<string, Node>
-  readonly synced: Map<string, { readonly node: Node | undefined; readonly order: number }>
   isRemoved: boolean
   time: bigint
   mode: number
@@ -48,19 +39,6 @@ interface FolderNode {
 type Node = FileNode | FolderNode
 
 type OnHint = (name: string | undefined) => void
-
-/** One change of names, or a rename's two. */
-interface NameChange {
-  readonly order: number
-  readonly names: readonly {
-    readonly folder: FolderNode
-    readonly name: string
-    readonly node: Node | undefined
-  }[]
-}
-
-/** What a power cut does to names that were not synced. */
-export type CutStyle = 'each by itself' | 'all from some point on'
 
 /** The error of a system call. */
 export function systemError(code: string, text: string = code): Error {
@@ -74,9 +52,7 @@ export class MemoryDisk implements Disk {
   readonly #root: FolderNode
   /** By the inode of the file or folder that is watched. */
   readonly #watches = new Map<number, Set<OnHint>>()
-  #unsynced: NameChange[] = []
   #lastInode = 0
-  #lastOrder = 0
 
   constructor(now: () => number) {
     this.#now = now
@@ -86,16 +62,6 @@ export class MemoryDisk implements Disk {
   /** The path of the same name from the folder that it is in now, whatever becomes of that folder's own name. */
   pin(path: string): string {
     return `/@${this.#parent(path).inode}/${posix.basename(path)}`
-  }
-
-  /** The power fails and comes back: nothing but what was synced is certain. Open files must not be used any more. */
-  cutPower(random: Random, style: CutStyle): void {
-    const kept = random.below(this.#unsynced.length + 1)
-    this.#unsynced.forEach((change, index) => {
-      if (style === 'each by itself' ? random.chance(0.5) : index < kept) syncNames(change)
-    })
-    this.#unsynced = []
-    this.#restore(this.#root, random)
   }
 
   readFile(path: string): Uint8Array | undefined {
@@ -153,11 +119,9 @@ export class MemoryDisk implements Disk {
       kind: 'file',
       inode: this.#lastInode,
       bytes: bytes.slice(),
-      synced: new Uint8Array(),
       time,
       mode,
     }
-    if (options.sync) node.synced = node.bytes
     this.#change([{ path, node }])
     return describe(node)
   }
@@ -166,6 +130,7 @@ export class MemoryDisk implements Disk {
     const node = this.#find(path)
     if (node?.kind !== 'file') throw systemError('ENOENT', path)
     return {
+      read: (position, length) => node.bytes.slice(position, position + length),
       write: (bytes, position) => {
         const grown = new Uint8Array(Math.max(node.bytes.length, position + bytes.length))
         grown.set(node.bytes)
@@ -173,9 +138,7 @@ export class MemoryDisk implements Disk {
         node.bytes = grown
         this.#hint(node.inode, posix.basename(path))
       },
-      sync: async () => {
-        node.synced = node.bytes
-      },
+      sync: async () => {},
       close: () => {},
     }
   }
@@ -227,20 +190,18 @@ export class MemoryDisk implements Disk {
     node.isRemoved = true
   }
 
-  async syncFile(path: string): Promise<boolean> {
+  setTime(path: string, time: bigint): void {
     const node = this.#find(path)
-    if (node?.kind !== 'file') return false
-    node.synced = node.bytes
-    return true
+    if (node === undefined) throw systemError('ENOENT', path)
+    node.time = time
+  }
+
+  async syncFile(path: string): Promise<boolean> {
+    return this.#find(path)?.kind === 'file'
   }
 
   async syncFolder(path: string): Promise<boolean> {
-    const node = this.#find(path)
-    if (node?.kind !== 'folder') return false
-    const touches = ({ names }: NameChange): boolean => names.some(({ folder }) => folder === node)
-    for (const change of this.#unsynced) if (touches(change)) syncNames(change)
-    this.#unsynced = this.#unsynced.filter((change) => !touches(change))
-    return true
+    return this.#find(path)?.kind === 'folder'
   }
 
   openReader(path: string): ReadableFile | undefined {
@@ -289,7 +250,6 @@ export class MemoryDisk implements Disk {
       kind: 'folder',
       inode,
       names: new Map(),
-      synced: new Map(),
       isRemoved: false,
       time,
       mode,
@@ -322,7 +282,6 @@ export class MemoryDisk implements Disk {
       name: posix.basename(path),
       node,
     }))
-    this.#lastOrder += 1
     for (const { folder, name, node } of names) {
       const before = folder.names.get(name)
       if (node === undefined) folder.names.delete(name)
@@ -331,41 +290,7 @@ export class MemoryDisk implements Disk {
       this.#hint(folder.inode, name)
       if (before?.kind === 'folder') this.#hint(before.inode, name) // its own name goes
     }
-    this.#unsynced.push({ order: this.#lastOrder, names })
   }
-
-  #restore(folder: FolderNode, random: Random): void {
-    folder.isRemoved = false
-    folder.names.clear()
-    for (const [name, { node }] of folder.synced) {
-      if (node === undefined) continue
-      folder.names.set(name, node)
-      if (node.kind === 'folder') this.#restore(node, random)
-      else node.synced = node.bytes = tear(node, random)
-    }
-  }
-}
-
-function syncNames({ order, names }: NameChange): void {
-  for (const { folder, name, node } of names) {
-    if (order > (folder.synced.get(name)?.order ?? -1)) folder.synced.set(name, { node, order })
-  }
-}
-
-function tear({ bytes, synced }: FileNode, random: Random): Uint8Array {
-  if (bytes === synced) return bytes
-  const fate = random.below(4)
-  if (fate === 0) return synced
-  if (fate === 1) return bytes
-  if (fate === 2 && synced.length === 0) return new Uint8Array(bytes.length)
-  const torn = bytes.slice()
-  for (let start = 0; start < torn.length; start += BLOCK_BYTES) {
-    if (random.chance(0.5)) continue
-    const old = new Uint8Array(Math.min(BLOCK_BYTES, torn.length - start))
-    old.set(synced.subarray(start, start + old.length))
-    torn.set(old, start)
-  }
-  return torn
 }
 
 function describe(node: Node): FileStat {

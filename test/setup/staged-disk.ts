@@ -12,8 +12,8 @@ import type {
   WritableFile,
 } from '../../lib/disk/disk.js'
 
-/** The operations by name; `write`, `sync` and `close` are those of an open file. */
-export type Operation = Exclude<keyof Disk, 'watchFolder' | 'isShared'> | 'write' | 'sync'
+/** The operations by name; `read`, `write`, `sync` and `close` are those of an open file. */
+export type Operation = Exclude<keyof Disk, 'watchFolder' | 'isShared'> | 'read' | 'write' | 'sync'
 
 /** One call on its way to the disk. */
 export interface DiskCall {
@@ -125,6 +125,7 @@ export class StagedDisk implements Disk {
 
   openFile(path: string): Awaitable<WritableFile> {
     const stage = (file: WritableFile): WritableFile => ({
+      read: (position, length) => this.#call('read', [path], () => file.read(position, length)),
       write: (bytes, position) => this.#call('write', [path], () => file.write(bytes, position), bytes),
       sync: () => this.#call('sync', [path], () => file.sync()),
       close: () => file.close(),
@@ -155,6 +156,10 @@ export class StagedDisk implements Disk {
 
   removeFolder(path: string): Awaitable<void> {
     return this.#call('removeFolder', [path], (disk, at) => disk.removeFolder(at))
+  }
+
+  setTime(path: string, time: bigint): Awaitable<void> {
+    return this.#call('setTime', [path], (disk, at) => disk.setTime(at, time))
   }
 
   syncFile(path: string): Awaitable<boolean> {
