@@ -279,7 +279,7 @@ test('the invariants are in the files that the documents name', () => {
 })
 
 test('the programs in test/crash know the variables that the documents name', () => {
-  const rows = rowsOf(sectionOf(read('docs/durability.md'), '## How it is tested'))
+  const rows = rowsOf(sectionOf(read('docs/durability.md'), '### On real disks'))
   const variables = rows.map(([cell = '']) => unquote(cell)).filter((name) => /^[A-Z_]+$/.test(name))
   const sources = readdirSync(join(top, 'test/crash'))
     .map((name) => read(`test/crash/${name}`))
