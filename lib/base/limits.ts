@@ -102,6 +102,9 @@ export const SPARE_FILES = 16
 /** Where flushes take no longer they are done at once: too short to be noticed, and a thread costs as much. */
 export const QUICK_FLUSH_MS = 2
 
+/** More than this is flushed by a thread in any case. */
+export const QUICK_FLUSH_BYTES: number = 256 * 1024
+
 /** On macOS a stream of changes that was made anew runs again after so long. */
 export const REOPENED_STREAM_MS = 200
 

@@ -157,6 +157,19 @@ export class Journal {
  * message of `CORRUPT_JOURNAL`, which is thrown where something that must be there is damaged.
  */
 export function parseJournal(bytes: Uint8Array, name: string, completeTo = 0): JournalContents | undefined {
+  const steps = parseInSteps(bytes, name, completeTo)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+  }
+}
+
+/** The same in steps, one for each record: many of them take longer than the event loop may stand still. */
+export function* parseInSteps(
+  bytes: Uint8Array,
+  name: string,
+  completeTo = 0,
+): Generator<void, JournalContents | undefined, void> {
   const header = decodeHeader(bytes)
   if (header === undefined) {
     if (bytes.byteLength > HEADER_BYTES + MARK_BYTES || completeTo > 0)
@@ -171,6 +184,7 @@ export function parseJournal(bytes: Uint8Array, name: string, completeTo = 0): J
     if (completeTo > 0 && found.record.revision > completeTo) return contents // appended late, by a fenced owner
     addRecord(contents, found.record, name)
     contents.end = found.next
+    yield
   }
   if (contents.revision < completeTo) throw damaged(name, `it ends at revision ${contents.revision}`)
   if (hasRecordBehind(bytes, contents.end, header.salt))

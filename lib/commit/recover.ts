@@ -18,11 +18,11 @@ import { crc32 } from 'node:zlib'
 import { type CreateOptions, isErrorCode } from '../disk/disk.js'
 import { JOURNAL_NAME, journalCopyName, keptName, stagedName } from '../disk/layout.js'
 import { type ControlNames, ignoring, isFree, readControlNames } from './claim.js'
-import { type JournalContents, parseJournal } from './journal.js'
+import { type JournalContents, parseInSteps } from './journal.js'
 import { isLarge, publishChange, syncScopeFolders, syncScopeNames } from './publish.js'
 import { leavePast } from './readers.js'
 import type { RecordedChange, RecordedValue } from './record.js'
-import type { Site } from './site.js'
+import { type Site, Yielder } from './site.js'
 
 type NumberedChange = JournalContents['changes'][number]
 
@@ -54,7 +54,7 @@ export async function finishJournal(
 ): Promise<void> {
   const path = `${folder}/${JOURNAL_NAME}`
   const bytes = await site.disk.readFile(path)
-  const contents = bytes === undefined ? undefined : parseJournal(bytes, path)
+  const contents = bytes === undefined ? undefined : await parseInTurns(site, bytes, path)
   if (bytes === undefined) await site.disk.syncFolder(site.layout.control) // it was moved, perhaps just now
   if (bytes === undefined || contents === undefined) return
   const isThis = isThisSession(site, contents)
@@ -153,7 +153,21 @@ export async function readKept(
 ): Promise<JournalContents | undefined> {
   const path = site.layout.controlPath(name)
   const bytes = await site.disk.readFile(path)
-  return bytes === undefined ? undefined : parseJournal(bytes, path, revision)
+  return bytes === undefined ? undefined : parseInTurns(site, bytes, path, revision)
+}
+
+/** See `parseJournal`; other work has its turn meanwhile. */
+async function parseInTurns(
+  site: Site,
+  ...journal: Parameters<typeof parseInSteps>
+): Promise<JournalContents | undefined> {
+  const steps = parseInSteps(...journal)
+  const yielder = new Yielder(site.host)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+    if (yielder.isDue()) await yielder.yield()
+  }
 }
 
 /** Whether a journal was written in the present session of the filesystem. */
@@ -209,9 +223,10 @@ async function listUnpublished(
   folder: string,
   contents: JournalContents,
 ): Promise<NumberedChange[]> {
+  const staged = new Set(await site.disk.listNames(folder))
   const rest: NumberedChange[] = []
   for (const change of lastChanges(site, [contents]).values())
-    if (await isUnpublished(site, folder, change)) rest.push(change)
+    if (await isUnpublished(site, staged, change)) rest.push(change)
   return rest
 }
 
@@ -236,9 +251,12 @@ async function publishFirmly(site: Site, folder: string, change: RecordedChange)
   await publishChange(site, folder, change)
 }
 
-async function isUnpublished(site: Site, folder: string, change: RecordedChange): Promise<boolean> {
-  if (change.kind === 'set')
-    return (await site.disk.stat(`${folder}/${stagedName(change.value.staged)}`)) !== undefined
+async function isUnpublished(
+  site: Site,
+  staged: ReadonlySet<string>,
+  change: RecordedChange,
+): Promise<boolean> {
+  if (change.kind === 'set') return staged.has(stagedName(change.value.staged))
   const present = await site.disk.stat(site.layout.keyPath(change.scope, change.key))
   return change.kind === 'delete' && present?.kind === 'file' && present.time === change.was
 }

@@ -2,7 +2,7 @@
 
 import type { BigIntStats } from 'node:fs'
 import type { Awaitable } from '../base/awaitable.js'
-import { QUICK_FLUSH_MS, SMALL_VALUE_BYTES, TIME_STEPS_NS } from '../base/limits.js'
+import { SMALL_VALUE_BYTES, TIME_STEPS_NS } from '../base/limits.js'
 import {
   type CreateOptions,
   type Disk,
@@ -24,6 +24,7 @@ import {
   writeFullySync,
 } from './file-system.js'
 import { kindOf, openFolderReader } from './folder-reader.js'
+import { OpenedFile, RecentFlushes } from './opened-file.js'
 import { Spares } from './spares.js'
 import { isShared, watchNames } from './watch.js'
 
@@ -39,8 +40,8 @@ export class NodeDisk implements Disk {
   readonly #syncReadLimitBytes: number
   readonly #readFlags: number
   readonly #spares: Spares
-  /** How long flushes took lately, in milliseconds. */
-  #flushMs = 2 * QUICK_FLUSH_MS
+  /** Of all files that were opened for writing. */
+  readonly #flushes = new RecentFlushes()
 
   /** Files up to `syncReadLimitBytes` are read at once, larger ones without blocking. */
   constructor(fs: FileSystem, syncReadLimitBytes: number) {
@@ -159,12 +160,7 @@ export class NodeDisk implements Disk {
   openFile(path: string): WritableFile {
     const fs = this.#fs
     const descriptor = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW)
-    return {
-      read: (position, length) => readFullySync(fs, descriptor, new Uint8Array(length), position),
-      write: (bytes, position) => writeFullySync(fs, descriptor, bytes, position),
-      sync: () => this.#syncData(descriptor),
-      close: () => fs.closeSync(descriptor),
-    }
+    return new OpenedFile(fs, descriptor, this.#flushes)
   }
 
   /** See `Disk`. */
@@ -236,18 +232,6 @@ export class NodeDisk implements Disk {
     onLost?: (error: unknown) => void,
   ): { close(): void } {
     return watchNames(this.#fs, path, onHint, onLost)
-  }
-
-  /** Where flushes are quick lately they are done at once: the detour through a thread would take longer. */
-  #syncData(descriptor: number): Awaitable<void> {
-    const start = performance.now()
-    const measure = (): void => {
-      const tookMs = performance.now() - start
-      this.#flushMs = (3 * this.#flushMs + tookMs) / 4
-    }
-    if (this.#flushMs > QUICK_FLUSH_MS) return flush(this.#fs, 'fdatasync', descriptor).then(measure)
-    this.#fs.fdatasyncSync(descriptor)
-    measure()
   }
 
   #createNew(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<FileStat> {
