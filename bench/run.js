@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { drawChart, printTable } from './report.js'
+import { floor } from './workloads/floor.js'
 import { burst, commit, keys, loop } from './workloads/many.js'
 import { open, processes, takeover } from './workloads/processes.js'
 import { counter, get, mixed, set } from './workloads/single.js'
@@ -18,7 +19,7 @@ import { watchedSet, watchLatency, watchMany } from './workloads/watching.js'
 
 const workloads = {
   ...{ get, set, mixed, counter, burst, commit, keys, loop, processes, open, takeover },
-  ...{ watchLatency, watchedSet, watchMany },
+  ...{ watchLatency, watchedSet, watchMany, floor },
 }
 
 const { values: options, positionals } = parseArgs({
@@ -45,6 +46,7 @@ try {
       results.push({ part, ...result })
     }
     const { rss, heapUsed } = process.memoryUsage()
+    results.at(-1).memory = { rss, heapUsed }
     console.log(
       `  memory of this process, with all contenders: ${(rss / 1e6).toFixed(0)} MB, heap ${(heapUsed / 1e6).toFixed(0)} MB`,
     )

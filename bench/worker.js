@@ -6,12 +6,18 @@ import { peers } from './peers.js'
 const [mode, folder, ...rest] = process.argv.slice(2)
 
 const modes = {
-  /** Sets for so many seconds; says how many it did. */
-  async write(name, prefix, seconds) {
+  /** Some writers, as the plugins of a bot, each set one key after another for so many seconds; says how many they did. */
+  async write(name, prefix, seconds, writers) {
     const store = await peers.find((peer) => peer.name === name).open(folder)
+    const end = performance.now() + seconds * 1000
     let count = 0
-    for (const end = performance.now() + seconds * 1000; performance.now() < end; count += 1)
-      await store.set(`${prefix}-${count % 500}`, Buffer.alloc(200, `${count} `))
+    const write = async () => {
+      while (performance.now() < end) {
+        count += 1
+        await store.set(`${prefix}-${count % 500}`, Buffer.alloc(200, `${count} `))
+      }
+    }
+    await Promise.all(Array.from({ length: writers }, write))
     console.log(count)
     await store.close()
   },

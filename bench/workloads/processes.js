@@ -1,7 +1,7 @@
 /** Several processes that write, a store that is opened, and one that is recovered. */
 
 import { spawn } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openStorage } from '../../dist/index.js'
@@ -28,35 +28,45 @@ function runWorker(...args) {
 
 const median = (list) => list.toSorted((left, right) => left - right)[list.length >> 1]
 
-/** Durable sets of one, two and four processes for some seconds. */
+const SQLITE = 'SQLite (better-sqlite3, WAL, FULL)'
+
+/** Durable sets of one, two and four processes for some seconds; of one writer in each, and of sixteen. */
 export async function processes({ folder, isQuick }) {
-  const seconds = isQuick ? 2 : 4
+  const [seconds, rounds] = isQuick ? [1, 1] : [2, 3]
   const results = []
-  for (const number of [1, 2, 4]) {
-    const rows = []
-    for (const peer of ['plainkeep', 'SQLite (better-sqlite3, WAL, FULL)']) {
-      const place = join(folder, `processes-${number}-${peer.slice(0, 6)}`)
-      mkdirSync(place, { recursive: true })
-      const counts = (
-        await Promise.all(
-          Array.from({ length: number }, (_, index) => runWorker('write', place, peer, `w${index}`, seconds)),
-        )
-      ).map(Number)
-      const total = counts.reduce((sum, count) => sum + count, 0)
-      const share = Math.min(...counts) / (total / number)
-      rows.push({
-        name: peer,
-        total,
-        text: `${Math.round(total / seconds)} sets a second, slowest process ${(share * 100).toFixed(0)} % of the mean`,
-      })
+  for (const writers of [1, 16]) {
+    for (const number of [1, 2, 4]) {
+      const found = { plainkeep: [], [SQLITE]: [] }
+      for (let round = 0; round < rounds; round += 1) {
+        for (const [name, list] of Object.entries(found)) {
+          const place = join(folder, `processes-${writers}-${number}-${round}-${name.slice(0, 6)}`)
+          mkdirSync(place, { recursive: true })
+          list.push(await writeTogether({ place, name, number, seconds, writers }))
+        }
+      }
+      const medianOf = (name, what) => median(found[name].map((run) => run[what]))
+      const rows = Object.keys(found).map((name) => ({
+        name,
+        perSecond: Math.round(medianOf(name, 'total') / seconds),
+        slowestShare: medianOf(name, 'share'),
+        text: `${Math.round(medianOf(name, 'total') / seconds)} sets a second, slowest process ${(medianOf(name, 'share') * 100).toFixed(0)} % of the mean`,
+      }))
+      rows[0].text += `, plainkeep / SQLite: ${(rows[0].perSecond / rows[1].perSecond).toFixed(2)} (more is better)`
+      results.push({ title: `durable sets of ${number} processes with ${writers} writers each`, rows })
     }
-    rows[0].text += `, plainkeep / SQLite: ${(rows[0].total / rows[1].total).toFixed(2)} (more is better)`
-    results.push({ title: `durable sets of ${number} processes`, rows })
   }
   return results
 }
 
-/** Opening an empty store, and one with very many keys; get and set there. */
+/** What some processes have done together, and the share of the slowest one in the mean. */
+async function writeTogether({ place, name, number, seconds, writers }) {
+  const run = (_, index) => runWorker('write', place, name, `w${index}`, seconds, writers)
+  const counts = (await Promise.all(Array.from({ length: number }, run))).map(Number)
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  return { total, share: Math.min(...counts) / (total / number) }
+}
+
+/** Opening an empty store, and one with very many keys; get and set there, beside what the same files cost as such. */
 export async function open({ folder, isQuick }) {
   const many = isQuick ? 100_000 : 1_000_000
   const rows = []
@@ -80,21 +90,27 @@ export async function open({ folder, isQuick }) {
     await shared.set('k0', 'x')
     const timeOf = async (run) => {
       const list = []
-      for (let index = 0; index < 600; index += 1) {
+      for (let index = 0; index < 1500; index += 1) {
         const start = performance.now()
         await run(index)
         list.push((performance.now() - start) * 1000)
       }
-      return median(list.slice(100))
+      return median(list.slice(500))
     }
-    const get = await timeOf((index) => shared.get(`k${count === 0 ? 0 : (index * 7919) % count}`))
-    const set = await timeOf((index) =>
-      shared.set(`k${count === 0 ? 0 : (index * 7919) % count}`, `${index}`),
-    )
+    const keyOf = (index, step) => `k${count === 0 ? 0 : (index * step) % count}`
+    const read = await timeOf((index) => readFileSync(join(scope, keyOf(index, 7919))))
+    const get = await timeOf((index) => shared.get(keyOf(index, 104_729)))
+    const draft = join(place, 'draft')
+    const replace = await timeOf((index) => {
+      writeFileSync(draft, `${index}`)
+      renameSync(draft, join(scope, keyOf(index, 15_485_863)))
+    })
+    const set = await timeOf((index) => shared.set(keyOf(index, 32_452_843), `${index}`))
     await storage.close()
     rows.push({
       name: `${count} keys`,
-      text: `open ${median(times).toFixed(0)} µs, ${(grown / 1000).toFixed(0)} kB more; get ${get.toFixed(1)} µs, set ${set.toFixed(0)} µs`,
+      ...{ open: median(times), grown, get, set, read, replace },
+      text: `open ${median(times).toFixed(0)} µs, ${(grown / 1000).toFixed(0)} kB more; get ${get.toFixed(1)} µs (readFileSync ${read.toFixed(1)}), set ${set.toFixed(0)} µs (write, rename ${replace.toFixed(0)})`,
     })
   }
   return [{ title: 'opening a store, and get and set in it', rows }]
