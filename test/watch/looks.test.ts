@@ -282,3 +282,15 @@ test('commits and edits are told by hints, long before the look of each second',
   expect(told).toEqual(['set a process 2', 'set b local 3', 'set a external'])
   expect(Date.now() - start).toBeLessThan(900)
 })
+
+test('a process that was stopped for seconds compares, and says that it was late', async () => {
+  const { reader, told } = await startBoth()
+  reader.disk.onHint = () => undefined // the system has told it nothing
+  disk.edit(`${FOLDER}/a`, Buffer.from('by hand'), BigInt(Date.now()) * 1_000_000n + 1n)
+  disk.unlink(`${FOLDER}/b`)
+  await pass(1500)
+  expect(told).toEqual([]) // without a doubt nothing is compared
+  vi.setSystemTime(Date.now() + 3000)
+  await pass(1500)
+  expect(told.sort()).toEqual(['delete b external', 'resync late', 'set a external'])
+})
