@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/setup/longest-first.js'
 
 /** Where to write a JSON report beside the printed one; none unless named. */
 const report = process.env.PLAINKEEP_REPORT
@@ -9,7 +10,11 @@ export default defineConfig({
     typecheck: { enabled: true, include: ['test/types/**/*.test-d.ts'], tsconfig: 'test/tsconfig.json' },
     globalSetup: ['test/setup/build.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    // Many tests wait for processes and timers, so two cores have time for three.
+    maxWorkers: 3,
+    // The simulation makes millions of objects that soon are of no use.
+    execArgv: ['--max-semi-space-size=64'],
+    sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 30_000,
     reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],

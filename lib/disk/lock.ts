@@ -29,7 +29,7 @@ export function createLock(fs: FileSystem, path: string, holder: string): Lock {
   function tryAcquire(): LockState | undefined {
     if (letGo !== undefined) return 'free'
     try {
-      const state = fs.statSync(path, { throwIfNoEntry: false }) === undefined ? 'free' : 'stale'
+      const seen = fs.statSync(path, { throwIfNoEntry: false })
       letGo = lockSync(holder, {
         fs: lockFileSystem,
         lockfilePath: path,
@@ -37,7 +37,8 @@ export function createLock(fs: FileSystem, path: string, holder: string): Lock {
         stale: LOCK_STALE_MS,
         onCompromised: () => undefined,
       })
-      return state
+      // It may have been let go, or taken away, since it was seen: only an old one was stale.
+      return seen !== undefined && Date.now() - seen.mtime.getTime() > LOCK_STALE_MS ? 'stale' : 'free'
     } catch {
       return undefined
     }

@@ -18,7 +18,14 @@ import nodeFs, {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { openStorage, restore, type Storage, type StorageOptions, verifyBackup } from '../../lib/index.js'
+import {
+  type FileSystem,
+  openStorage,
+  restore,
+  type Storage,
+  type StorageOptions,
+  verifyBackup,
+} from '../../lib/index.js'
 import { createMemoryDisk } from '../../lib/testing/index.js'
 import { checkStore } from '../setup/check-store.js'
 import { FaultyFileSystem } from '../setup/faulty-fs.js'
@@ -298,10 +305,16 @@ test('closing waits for a backup, and after it a backup is refused', async () =>
 test('a file that somebody never stops writing to is a conflict, and nothing is left of the backup', async () => {
   const { shared } = storage.workspace()
   await shared.set('log', 'line\n')
-  const writing = setInterval(() => appendFileSync(join(shared.path, 'log'), 'line\n'), 5)
+  const log = join(shared.path, 'log')
+  let isWritten = true
+  const openSync = (...args: Parameters<typeof nodeFs.openSync>): number => {
+    if (isWritten && /\/b[0-9a-f]{24}\/l\d/.test(String(args[0]))) appendFileSync(log, 'line\n')
+    return nodeFs.openSync(...args)
+  }
+  await reopen({ fs: { ...nodeFs, openSync } as FileSystem })
   const refused = { code: 'CONFLICT', key: 'log', scope: shared.id }
   await expect(storage.backup(path)).rejects.toMatchObject(refused)
-  clearInterval(writing)
+  isWritten = false
   expect(readdirSync(folder)).toEqual(['store'])
   await expect(storage.backup(path)).resolves.toMatchObject({ keys: 1 })
 })

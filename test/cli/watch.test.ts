@@ -37,6 +37,7 @@ test('commits of others and edits by hand are told, one a line, until it is aske
   await until(() => out, 'acme/weather a\\nb')
   writeFileSync(join(place.store, 'default/shared/motd'), 'by hand')
   await until(() => out, 'by hand')
+  await until(() => json, '"external"')
   await context.deleteWorkspaceStorage('motd')
   await until(() => out, 'delete')
   await until(() => json, '"delete"')

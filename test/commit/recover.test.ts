@@ -16,7 +16,13 @@ import fs, {
 } from 'node:fs'
 import { expect, test, vi } from 'vitest'
 import { checkStore } from '../setup/check-store.js'
+import { readSeed } from '../setup/seed.js'
 import { type Machine, makeMachine, SCOPE, type StoreProcess } from '../setup/store-process.js'
+
+const IS_LONG = process.env.PLAINKEEP_LONG !== undefined
+
+/** A process dies at each call of a recovery; in a short run at every eighth, since the simulation tries them all. */
+const STRIDE = IS_LONG ? 1 : 8
 
 /** Where flushes take no time; what a power cut loses the tests themselves take away. */
 const MEMORY = '/dev/shm'
@@ -196,20 +202,31 @@ function crashAt(process: StoreProcess, machine: Machine, count: number): Promis
   })
 }
 
-/** Opens and closes stores, each with a process that dies at a later call than the one before, until one does not. */
+/** Opens and closes stores, each with a process that dies at a later call than the one before, until one does not; gives that call. */
 async function forEveryCall(
   check: (dieAt: (machine: Machine) => Promise<boolean>) => Promise<void>,
 ): Promise<number> {
-  for (let count = 1; ; count += 1) {
+  const seed = readSeed()
+  for (let count = 1 + (seed % STRIDE); ; count += STRIDE) {
     let isDead = false
-    await check(async (machine) => {
-      const process = machine.start()
-      const crashed = crashAt(process, machine, count)
-      const ended = process.open().then((open) => open.set('during', 'x').then(() => open.close()))
-      isDead = (await Promise.race([crashed, ended.then(() => 'ended')])) === 'crashed'
-      return isDead
-    })
+    await telling(`seed ${seed}, call ${count}`, () =>
+      check(async (machine) => {
+        const process = machine.start()
+        const crashed = crashAt(process, machine, count)
+        const ended = process.open().then((open) => open.set('during', 'x').then(() => open.close()))
+        isDead = (await Promise.race([crashed, ended.then(() => 'ended')])) === 'crashed'
+        return isDead
+      }),
+    )
     if (!isDead) return count
+  }
+}
+
+async function telling(what: string, body: () => Promise<void>): Promise<void> {
+  try {
+    await body()
+  } catch (error) {
+    throw new Error(what, { cause: error })
   }
 }
 

@@ -352,6 +352,13 @@ export const RULES = [
     test: 'interleavings',
   },
   {
+    name: 'a group without changes confirms what it read though it was fenced',
+    file: 'commit/commit.ts',
+    from: 'if (!hasChanges(staged) && !(await isStanding(site, owned.claim)))',
+    to: 'if (false)',
+    test: 'claims',
+  },
+  {
     name: 'a claim that was overtaken is not undone',
     file: 'commit/claim.ts',
     from: 'if (isOvertaken(names, claim.number)) {\n      await undoClaim(site, claim)\n      return false\n    }',

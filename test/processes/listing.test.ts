@@ -7,8 +7,9 @@ import { Child } from './child.js'
 
 const MEMORY = '/dev/shm'
 const KEYS = 10_000
-const LISTINGS = 20
-const WATCHERS = 3
+const IS_LONG = process.env.PLAINKEEP_LONG !== undefined
+const LISTINGS = IS_LONG ? 20 : 5
+const WATCHERS = IS_LONG ? 3 : 1
 
 /** Renames come and go in phases; listings in a row could all fall between them. */
 const PAUSE_MS = 20

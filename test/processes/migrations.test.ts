@@ -4,9 +4,13 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { migrate, openStorage } from '../../lib/index.js'
 import { checkStore } from '../setup/check-store.js'
+import { Random } from '../setup/random.js'
+import { readSeed } from '../setup/seed.js'
 import { Child } from './child.js'
 
-const KEYS = 2000
+const IS_LONG = process.env.PLAINKEEP_LONG !== undefined
+const KEYS = IS_LONG ? 2000 : 500
+const ROUNDS = IS_LONG ? 12 : 4
 let root: string
 
 beforeEach(async () => {
@@ -37,15 +41,28 @@ async function readVersion(): Promise<number> {
   })
 }
 
-test('a migration that is killed at any point leaves one version, whole, and goes on from there', async () => {
-  const seen = new Set<number>()
-  for (let round = 0; round < 12 && !seen.has(5); round += 1) {
-    const child = new Child('migrator.js', root)
-    await child.saying('version')
-    await new Promise((resolve) => setTimeout(resolve, 60 + Math.random() * 500))
-    await child.kill()
-    seen.add(await readVersion())
+/** Resolves when a migrator has said that this version is there. */
+async function reaching(child: Child, version: number): Promise<void> {
+  while (!child.lines.some((line) => Number(line.version) >= version)) {
+    if (child.process.exitCode !== null) throw new Error(`The migrator ended before version ${version}.`)
+    await new Promise((resolve) => setTimeout(resolve, 2))
   }
+}
+
+test('a migration that is killed at any point leaves one version, whole, and goes on from there', async () => {
+  const seed = readSeed()
+  const random = new Random(seed)
+  const seen = new Set<number>()
+  let version = 1
+  for (let round = 0; round < ROUNDS && !seen.has(5); round += 1) {
+    const child = new Child('migrator.js', root)
+    await reaching(child, Math.min(version + random.below(2), 4))
+    await new Promise((resolve) => setTimeout(resolve, random.below(KEYS / 5)))
+    await child.kill()
+    version = await readVersion()
+    seen.add(version)
+  }
+  console.log(`seed ${seed}: killed ones left the versions ${[...seen].join(' ')}`)
   await new Child('migrator.js', root).done()
   expect(await readVersion()).toBe(5)
 }, 120_000)

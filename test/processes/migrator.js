@@ -1,5 +1,5 @@
 /**
- * A process that migrates 2,000 keys through five versions: node migrator.js FOLDER
+ * A process that migrates keys through five versions: node migrator.js FOLDER
  *
  * Each step writes its version into every key. Says `{ version }` when it gets there.
  */

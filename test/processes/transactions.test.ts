@@ -45,7 +45,7 @@ async function openAccounts(): Promise<void> {
     })
 }
 
-const MOVING_MS = process.env.PLAINKEEP_LONG ? 10_000 : 4000
+const MOVING_MS = process.env.PLAINKEEP_LONG ? 10_000 : 2500
 
 test('amounts that four processes move between keys have one sum at every moment, killed processes included', async () => {
   await openAccounts()

@@ -4,9 +4,10 @@
  * Prints what is told, a line each, of an edit by hand, of a commit of another process, and of a removal by hand.
  */
 
-import { execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import fs from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { openStorage } from '../../dist/index.js'
 
 const storage = await openStorage(process.argv[2] ?? '', { watch: { intervalMs: 100 } })
@@ -15,7 +16,8 @@ const watcher = scope.watch()
 /** @type {string[]} */
 const lines = []
 watcher.on('change', ({ type, key, source }) => lines.push(`${type} ${key} ${source}`))
-watcher.on('resync', ({ reason }) => lines.push(`resync ${reason}`))
+// On a busy machine it may be late, and is right to say so.
+watcher.on('resync', ({ reason }) => reason === 'late' || lines.push(`resync ${reason}`))
 
 /** @param {number} count */
 async function told(count) {
@@ -31,7 +33,7 @@ const other = `import { openStorage } from ${JSON.stringify(new URL('../../dist/
 const storage = await openStorage(${JSON.stringify(storage.path)})
 await storage.workspace().shared.set('commit', '1')
 await storage.close()`
-execFileSync(process.execPath, ['--input-type=module', '-e', other])
+await promisify(execFile)(process.execPath, ['--input-type=module', '-e', other])
 await told(3)
 fs.rmSync(join(scope.path, 'hand'))
 await told(4)

@@ -2,6 +2,7 @@ import fs, { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { LOCK_STALE_MS } from '../../lib/base/limits.js'
 import { openStorage } from '../../lib/index.js'
 import { checkStore } from '../setup/check-store.js'
 import { Child, type Line } from './child.js'
@@ -75,11 +76,16 @@ test.each([
 )
 
 test('taking the lock away at any moment costs speed only', async () => {
+  const startMs = performance.now()
   const children = [0, 1, 2].map((index) => new Child('writer.js', root, `w${index}`, 150, 'sequence'))
   const thief = setInterval(() => rmSync(join(root, '.plainkeep/lock'), { recursive: true, force: true }), 3)
   await Promise.all(children.map((child) => child.done()))
   clearInterval(thief)
-  expect(failed(children)).toEqual([])
+  // Who has the lock waits until the owner has kept the store for 5 s: on a machine that is busy enough it may live still.
+  expect(failed(children).length).toBeLessThanOrEqual(
+    Math.floor((performance.now() - startMs) / LOCK_STALE_MS),
+  )
+  for (const line of failed(children)) expect(line).toMatchObject({ error: 'FENCED', outcome: 'unknown' })
   checkRevisions(children)
   await checkValues(children)
 }, 60_000)

@@ -14,6 +14,7 @@ const FOLDER = '/store/default/shared'
 
 let disk: MemoryDisk
 let machine: Machine
+let processes: StoreProcess[]
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })
@@ -21,9 +22,11 @@ beforeEach(() => {
   disk.makeFolder('/store', 0o700)
   machine = new Machine('/store', disk, (path) => disk.pin(path))
   machine.nowMs = () => Date.now()
+  processes = []
 })
 
 afterEach(() => {
+  for (const process of processes) process.crash() // no time passes any more in which it could let the store go
   vi.useRealTimers()
 })
 
@@ -84,6 +87,13 @@ async function pass(ms: number): Promise<void> {
   }
 }
 
+/** A new process that has opened the store. */
+async function openStore(): Promise<StoreProcess> {
+  const process = machine.start()
+  processes.push(process)
+  return process.open()
+}
+
 interface Follower {
   /** What was told, such as `set a process 1`. */
   readonly told: string[]
@@ -110,9 +120,9 @@ function follow(process: StoreProcess, scope: ScopeId | 'all' = SCOPE): Follower
 
 /** A process that owns the store and has set `a` and `b`, and one that follows. */
 async function startBoth(): Promise<{ writer: StoreProcess; reader: StoreProcess; told: string[] }> {
-  const writer = await machine.start().open()
+  const writer = await openStore()
   await writer.commit({ a: '0', b: '0' })
-  const reader = await machine.start().open()
+  const reader = await openStore()
   const { told } = follow(reader)
   await pass(50)
   expect(told.splice(0)).toEqual(['ready'])
@@ -182,9 +192,9 @@ test('a delete is told as an edit: the key was seen to be gone, and came back wh
 })
 
 test('commits are told again: a look that was due for one who has ended was made for the next', async () => {
-  const writer = await machine.start().open()
+  const writer = await openStore()
   for (const value of ['1', '2', '3']) await writer.commit({ a: value })
-  const reader = await machine.start().open()
+  const reader = await openStore()
   const listing = new Hold(reader, listingNames)
   const first = follow(reader)
   await pass(1100) // a look is due
@@ -202,9 +212,9 @@ test('commits are told again: a look that was due for one who has ended was made
 })
 
 test('what is known of a scope is of long ago: it was found for one who had ended meanwhile', async () => {
-  const writer = await machine.start().open()
+  const writer = await openStore()
   await writer.commit({ a: '1' })
-  const reader = await machine.start().open()
+  const reader = await openStore()
   const listing = new Hold(
     reader,
     ({ operation, paths }) => operation === 'listKind' && paths[0] === '/store',
@@ -281,4 +291,16 @@ test('commits and edits are told by hints, long before the look of each second',
   await pass(60)
   expect(told).toEqual(['set a process 2', 'set b local 3', 'set a external'])
   expect(Date.now() - start).toBeLessThan(900)
+})
+
+test('a process that was stopped for seconds compares, and says that it was late', async () => {
+  const { reader, told } = await startBoth()
+  reader.disk.onHint = () => undefined // the system has told it nothing
+  disk.edit(`${FOLDER}/a`, Buffer.from('by hand'), BigInt(Date.now()) * 1_000_000n + 1n)
+  disk.unlink(`${FOLDER}/b`)
+  await pass(1500)
+  expect(told).toEqual([]) // without a doubt nothing is compared
+  vi.setSystemTime(Date.now() + 3000)
+  await pass(1500)
+  expect(told.sort()).toEqual(['delete b external', 'resync late', 'set a external'])
 })
