@@ -10,7 +10,7 @@
  */
 
 import { CHECKPOINT_BYTES, CHECKPOINT_FLUSHES, IDLE_MS, JOURNALS_LIMIT_BYTES } from '../base/limits.js'
-import { isErrorCode } from '../disk/disk.js'
+import { isErrorCode, UNTIMED_MODE } from '../disk/disk.js'
 import { stagedName } from '../disk/layout.js'
 import { isStanding, readControlNames } from './claim.js'
 import type { JournalContents } from './journal.js'
@@ -226,7 +226,7 @@ async function replaceFailed(
       await site.disk.createFile(path, bytes, { ...options, sync: true })
     } catch (error) {
       failure ??= error
-      await site.disk.createFile(path, bytes, options)
+      await site.disk.createFile(path, bytes, { ...options, mode: present.mode | UNTIMED_MODE })
     }
     const value = { ...change.value, staged: stage.lastStaged }
     await publishChange(site, stage.folder, { ...change, value })

@@ -15,7 +15,7 @@
  */
 
 import { crc32 } from 'node:zlib'
-import { type CreateOptions, isErrorCode } from '../disk/disk.js'
+import { type CreateOptions, type FileStat, isErrorCode, UNTIMED_MODE } from '../disk/disk.js'
 import { JOURNAL_NAME, journalCopyName, keptName, stagedName } from '../disk/layout.js'
 import { type ControlNames, ignoring, isFree, readControlNames } from './claim.js'
 import { type JournalContents, parseInSteps } from './journal.js'
@@ -303,10 +303,12 @@ interface Rewrite {
 async function rewriteValue(site: Site, { folder, path, change, value, numbers }: Rewrite): Promise<void> {
   const found = await site.disk.readFileAndStat(path)
   const present = found?.stat ?? (await site.disk.stat(path))
-  if (found !== undefined && found.stat.time === change.time && isRecorded(value, found.bytes)) {
+  const isSame = found !== undefined && found.stat.time === change.time && isRecorded(value, found.bytes)
+  if (isSame && !isUntimed(found.stat)) {
     await syncRecorded(site, { folder, path, change, value, numbers })
-  } else if (present === undefined || (present.kind === 'file' && present.time <= change.time)) {
-    const staged = await restage(site, folder, change, { numbers, mode: present?.mode })
+  } else if (present === undefined || isReplaceable(present, change)) {
+    const mode = present && present.mode & ~UNTIMED_MODE
+    const staged = await restage(site, folder, change, { numbers, mode })
     if (staged !== undefined) await publishFirmly(site, folder, staged)
   }
 }
@@ -347,7 +349,8 @@ async function restage(
     const bytes = await site.disk.readFile(`${folder}/${stagedName(value.staged)}`)
     return bytes !== undefined && isRecorded(value, bytes) ? change : undefined
   }
-  const options = { mode, exactMode: mode !== site.fileMode, time, sync }
+  const mark = sync ? 0 : UNTIMED_MODE
+  const options = { mode: mode | mark, exactMode: mode !== site.fileMode, time, sync }
   await createNew(site, (number) => `${folder}/${stagedName(number)}`, numbers, value.bytes, options)
   return { ...change, value: { ...value, staged: numbers.last } }
 }
@@ -376,8 +379,15 @@ async function createNew(
 
 async function redoDelete(site: Site, folder: string, path: string, change: NumberedChange): Promise<void> {
   const present = await site.disk.stat(path)
-  if (present?.kind === 'file' && present.time <= change.time) await publishChange(site, folder, change)
+  if (present !== undefined && isReplaceable(present, change)) await publishChange(site, folder, change)
 }
+
+/** Whether a file is no later than a change: one that was put in place unsynced (R2) may have lost its time in a power cut. */
+function isReplaceable(present: FileStat, change: RecordedChange): boolean {
+  return present.kind === 'file' && (present.time <= change.time || isUntimed(present))
+}
+
+const isUntimed = ({ mode }: FileStat): boolean => (mode & UNTIMED_MODE) !== 0
 
 function isRecorded(value: RecordedValue, bytes: Uint8Array): boolean {
   return bytes.byteLength === value.size && crc32(bytes) === value.crc

@@ -44,7 +44,7 @@ export interface FileStamp {
 
 /** How to create a file. */
 export interface CreateOptions {
-  /** Permission bits, before the umask. */
+  /** Permission bits, before the umask. `UNTIMED_MODE` among them goes when the file has its time. */
   readonly mode: number
   /** Set the permission bits whatever the umask says. */
   readonly exactMode?: boolean
@@ -58,6 +58,9 @@ export interface CreateOptions {
   /** The file (not its name) is synced when the call succeeds. */
   readonly sync?: boolean
 }
+
+/** The sticky bit, which means nothing for files: one that has it got its time from the kernel, when it was made. */
+export const UNTIMED_MODE = 0o1000
 
 /** A file open for reading and writing at a position. */
 export interface WritableFile {

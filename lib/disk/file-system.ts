@@ -126,3 +126,11 @@ function checkProgress(count: number): number {
   if (count > 0) return count
   throw Object.assign(new Error('ENOSPC: the write made no progress'), { code: 'ENOSPC' })
 }
+
+/**
+ * Seconds as a double that becomes the nearest whole microsecond, whether the system call rounds or truncates. From Node 24
+ * on it does neither: the file gets the nanoseconds of the double, which stay within the microsecond.
+ */
+export function toSeconds(time: bigint): number {
+  return (Number((time + 500n) / 1000n) + 0.25) / 1e6
+}

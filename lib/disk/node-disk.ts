@@ -13,6 +13,7 @@ import {
   identifyFile,
   isErrorCode,
   type ReadableFile,
+  UNTIMED_MODE,
   type WritableFile,
 } from './disk.js'
 import {
@@ -20,6 +21,7 @@ import {
   flush,
   readFully,
   readFullySync,
+  toSeconds,
   writeFully,
   writeFullySync,
 } from './file-system.js'
@@ -331,7 +333,10 @@ export class NodeDisk implements Disk {
       const seconds = toSeconds(time + step)
       this.#fs.futimesSync(descriptor, seconds, seconds)
       const stat = this.#statOpen(descriptor)
-      if (stat.time > laterThan) return stat
+      if (stat.time <= laterThan) continue
+      if ((stat.mode & UNTIMED_MODE) === 0) return stat
+      this.#fs.fchmodSync(descriptor, stat.mode & ~UNTIMED_MODE)
+      return this.#statOpen(descriptor)
     }
     throw Object.assign(new Error('The filesystem does not keep modification times.'), { code: 'ENOTSUP' })
   }
@@ -358,14 +363,6 @@ export class NodeDisk implements Disk {
       return flush(this.#fs, 'fsync', descriptor).then(() => true)
     })
   }
-}
-
-/**
- * Seconds as a double that becomes the nearest whole microsecond, whether the system call rounds or truncates. From Node 24
- * on it does neither: the file gets the nanoseconds of the double, which stay within the microsecond.
- */
-function toSeconds(time: bigint): number {
-  return (Number((time + 500n) / 1000n) + 0.25) / 1e6
 }
 
 function describeStat(stat: BigIntStats): FileStat {

@@ -12,7 +12,7 @@
 
 import fs from 'node:fs'
 import { openStorage, StorageError } from '../../dist/index.js'
-import { makeValue, parseLog, readId, splitLog } from './log.js'
+import { isDamage, makeValue, parseLog, readId, splitLog } from './log.js'
 import { judgeMigrations } from './migrations.js'
 import { judgeSwaps } from './swaps.js'
 import { judgeTransfers } from './transfers.js'
@@ -237,7 +237,7 @@ try {
   await check()
 } catch (error) {
   console.error(error)
-  if (error.code === 'CORRUPT_JOURNAL') violations.push(`CORRUPT ${error.message}`)
+  if (isDamage(error)) violations.push(`CORRUPT ${error.message}`)
   status = error instanceof StorageError ? 3 : 2
 }
 if (violations.length > 0) {

@@ -21,6 +21,9 @@ export function say(line) {
   fs.writeSync(descriptor, `${line}\n`)
 }
 
+/** Whether an error says that what was written is not what is there: no crash may do that. */
+export const isDamage = ({ code }) => code === 'CORRUPT_JOURNAL' || code === 'DECODE_FAILED'
+
 /** A value that tells all over which operation wrote it: torn, zeroed or mixed bytes never equal one. Size 0, or 64 up. */
 export function makeValue({ id, scope, key, size }) {
   return Buffer.alloc(size, `${id} ${scope}/${key} `)

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { openStorage, StorageError } from '../../dist/index.js'
-import { makeValue, readId, say } from './log.js'
+import { isDamage, makeValue, readId, say } from './log.js'
 
 const PLUGIN = 'acme/weather'
 const LOCK_TIMEOUT_MS = 15_000
@@ -78,7 +78,7 @@ export function report(error) {
   if (process.env.CRASH_VERBOSE === '1') console.error(error)
   if (!(error instanceof StorageError))
     say(`X UNCLEAR ${String(error?.stack ?? error).replaceAll('\n', ' | ')}`)
-  else if (error.code === 'CORRUPT_JOURNAL') say(`X CORRUPT ${error.message}`)
+  else if (isDamage(error)) say(`X CORRUPT ${error.message}`)
 }
 
 /** Operations on the keys of two scopes. */

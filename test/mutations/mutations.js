@@ -11,6 +11,7 @@ export const TESTS = {
   record: 'test/commit/record.test.ts',
   claims: 'test/commit/claim-holes.test.ts',
   commit: 'test/commit/commit.test.ts',
+  flushes: 'test/simulation/failing-flushes.test.ts',
 }
 
 /**
@@ -389,15 +390,15 @@ export const RULES = [
   {
     name: 'hand edits: after a power cut a later file is replaced',
     file: 'commit/recover.ts',
-    from: "if (present === undefined || (present.kind === 'file' && present.time <= change.time)) {\n    const staged",
-    to: "if (present === undefined || present.kind === 'file') {\n    const staged",
+    from: 'else if (present === undefined || isReplaceable(present, change))',
+    to: "else if (present === undefined || present.kind === 'file')",
     test: 'step',
   },
   {
     name: 'hand edits: after a power cut a later file is deleted',
     file: 'commit/recover.ts',
-    from: "if (present?.kind === 'file' && present.time <= change.time) await publishChange(site, folder, change)",
-    to: "if (present?.kind === 'file') await publishChange(site, folder, change)",
+    from: 'if (present !== undefined && isReplaceable(present, change)) await',
+    to: "if (present?.kind === 'file') await",
     test: 'step',
   },
   {
@@ -455,6 +456,20 @@ export const RULES = [
     from: 'if (failed.length > 0 && !(await isStanding(site, { path: stage.folder })))',
     to: 'if (false)',
     test: 'claims',
+  },
+  {
+    name: 'the file in the place of one whose flush failed does not show that it has not got its time',
+    file: 'commit/checkpoint.ts',
+    from: 'mode: present.mode | UNTIMED_MODE',
+    to: 'mode: present.mode',
+    test: 'flushes',
+  },
+  {
+    name: 'recovery takes a file that has not got its time for one that was edited',
+    file: 'commit/recover.ts',
+    from: '(present.time <= change.time || isUntimed(present))',
+    to: 'present.time <= change.time',
+    test: 'flushes',
   },
   {
     name: 'others are not told of a file whose flush failed',
