@@ -128,8 +128,17 @@ export async function isOwnerUnknown(site: Site, names: ControlNames): Promise<b
 
 /** Whether nobody owns the store and a work folder of some owner is left: then there may be something to recover. */
 export async function isAbandoned(site: Site, names: ControlNames): Promise<boolean> {
-  if (names.work.length === 0 || !(await isFree(site, names))) return false
-  for (const number of names.claims) {
+  return names.work.length > 0 && (await isFree(site, names)) && hasUnsettled(site, names, names.claims)
+}
+
+/** Whether a lower claim still has its work folder: who took over from it is not done with that. */
+export async function hasUnsettledLower(site: Site, names: ControlNames): Promise<boolean> {
+  const lower = names.claims.filter((number) => number < names.top)
+  return hasUnsettled(site, names, lower)
+}
+
+async function hasUnsettled(site: Site, names: ControlNames, claims: readonly number[]): Promise<boolean> {
+  for (const number of claims) {
     const record = await readClaim(site, number)
     if (record !== undefined && findWorkFolder(names, record.folder) !== undefined) return true
   }

@@ -11,7 +11,7 @@ import type { FollowSettings } from './followed-scopes.js'
 import { ListingCache } from './listing-cache.js'
 import { type OpenStore, PlainEngine } from './plain-engine.js'
 import { prepareStore } from './prepare.js'
-import { hasLostJournals } from './recover.js'
+import { hasLostJournals, isRecovering } from './recover.js'
 import type { Site } from './site.js'
 import { sweepSnapshots } from './snapshot.js'
 import { ValueCache } from './value-cache.js'
@@ -116,14 +116,15 @@ function releaseAll(): void {
 }
 
 /**
- * What a dead owner committed must be seen by the first read. One who may be dead is taken for one who is, and waited for
- * as a write would. Where nothing can be written, it stays as it is.
+ * What a dead owner committed must be seen by the first read. Another who is recovering it is waited for as a write would,
+ * and so is an owner who may be dead. Where nothing can be written, it stays as it is.
  */
 async function recoverIfNeeded(site: Site, committer: Committer): Promise<void> {
   try {
     const names = await readControlNames(site)
     const isLeft = (await isAbandoned(site, names)) || (await hasLostJournals(site, names))
-    if (isLeft || (await isOwnerUnknown(site, names))) await committer.visit(async () => undefined)
+    const isUnderWay = (await isRecovering(site, names)) || (await isOwnerUnknown(site, names))
+    if (isLeft || isUnderWay) await committer.visit(async () => undefined)
   } catch (error) {
     if (error instanceof StorageError && error.code === 'ACCESS_DENIED') return
     const store = site.layout.root

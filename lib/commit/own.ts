@@ -98,7 +98,7 @@ async function claimNext(
   names: ControlNames,
   place: WaitingPlace | undefined,
 ): Promise<Claim | 'later' | 'swept'> {
-  if (place === undefined || findWorkFolder(names, place.folder) === undefined) return 'swept'
+  if (place === undefined || findWorkFolder(names, place.folder) !== place.folder) return 'swept'
   if (waiting.mayFollow(names.top) && (await turn.hasCome(names))) {
     const claim = { number: names.next, ...place }
     return (await tryClaim(site, claim.number, claim.path)) ? claim : 'later'

@@ -17,7 +17,15 @@
 import { crc32 } from 'node:zlib'
 import { type CreateOptions, type FileStat, isErrorCode, UNTIMED_MODE } from '../disk/disk.js'
 import { JOURNAL_NAME, journalCopyName, keptName, stagedName } from '../disk/layout.js'
-import { type ControlNames, ignoring, isFree, readControlNames } from './claim.js'
+import {
+  type ControlNames,
+  findWorkFolder,
+  hasUnsettledLower,
+  ignoring,
+  isFree,
+  readClaim,
+  readControlNames,
+} from './claim.js'
 import { type JournalContents, parseInSteps } from './journal.js'
 import { isLarge, publishChange, syncScopeFolders, syncScopeNames } from './publish.js'
 import { leavePast } from './readers.js'
@@ -126,6 +134,20 @@ export async function recoverKept(
 /** Whether `.plainkeep` holds journals of an earlier session that no owner has recovered, so that files may be missing. */
 export async function hasLostJournals(site: Site, names: ControlNames): Promise<boolean> {
   return (await isFree(site, names)) && (await readLostJournals(site)).length > 0
+}
+
+/**
+ * Whether the owner is still recovering what it took over: it has no journal of its own yet, and there is something to
+ * recover. True also where it is just beginning another journal, and old ones are left.
+ */
+export async function isRecovering(site: Site, names: ControlNames): Promise<boolean> {
+  if (names.top === 0 || names.released.has(names.top)) return false
+  const record = await readClaim(site, names.top)
+  const folder = record && findWorkFolder(names, record.folder)
+  if (folder === undefined) return false
+  const journal = site.layout.controlPath(`${folder}/${JOURNAL_NAME}`)
+  if ((await site.disk.stat(journal)) !== undefined) return false
+  return (await hasUnsettledLower(site, names)) || (await readLostJournals(site)).length > 0
 }
 
 /** The last change of each key, of commits that are not known to be synced. */

@@ -358,6 +358,26 @@ test('a checkpoint that is fenced while it writes a value anew keeps the journal
   await finish('first', taker)
 })
 
+test('a process waited in vain: its work folder was taken for left behind just before it had a record', async () => {
+  const owner = await startOwner()
+  const waiter = await machine.start().open()
+  const isRecord = ({ operation, paths }: DiskCall): boolean =>
+    operation === 'createFile' && paths[0]?.endsWith('/record') === true
+  const held = hold(waiter, isRecord, true)
+  owner.disk.intercept = async (call, perform) => {
+    if (call.operation === 'removeFolder' && /\.s\d+$/.test(call.paths[0] ?? '')) {
+      held.release()
+      await held.acted
+    }
+    return perform()
+  }
+  const setting = waiter.set('b', 'waited')
+  await held.acted
+  await owner.close()
+  expect((await setting).revision).toBe(2)
+  await finish('first', waiter)
+})
+
 test('late calls by path outside the work folder leave the keys alone', async () => {
   const owner = await startOwner()
   const held = hold(

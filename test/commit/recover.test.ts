@@ -284,6 +284,68 @@ test.each(['the same session', 'a later session'])(
   },
 )
 
+/** A process that stops before it puts a key in place, until it is let go. */
+function startHeld(
+  machine: Machine,
+  key: string,
+): { opening: Promise<StoreProcess>; reached: Promise<void>; letGo(): void } {
+  const process = machine.start()
+  let [reach, letGo] = [(): void => undefined, (): void => undefined]
+  const reached = new Promise<void>((resolve) => {
+    reach = resolve
+  })
+  const released = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  process.disk.intercept = async (call, perform) => {
+    if (call.operation === 'rename' && call.paths[1]?.endsWith(`/${key}`)) {
+      reach()
+      await released
+    }
+    return perform()
+  }
+  return { opening: process.open(), reached, letGo: () => letGo() }
+}
+
+/** What a process reads that opens the store while another is held in the midst of recovering it. */
+async function readDuringRecovery(machine: Machine, key: string): Promise<string | undefined> {
+  const { opening, reached, letGo } = startHeld(machine, key)
+  await reached
+  const reader = machine.start()
+  const reading = reader.open().then(() => reader.get(key))
+  await Promise.race([reading, new Promise((resolve) => setTimeout(resolve, 200))])
+  letGo()
+  const found = await reading
+  await (await opening).close()
+  await reader.close()
+  await checkStore(machine.root, fs)
+  return found
+}
+
+test('the first read after a power cut gave an empty value, since another process was recovering it just then', async () => {
+  const store = await makeStore()
+  LOSSES['small values are empty']?.(store)
+  store.machine.reboot()
+  expect(await readDuringRecovery(store.machine, 'plain')).toBe('plain')
+})
+
+test('the first read gave half a commit, since another process was finishing it just then', async () => {
+  const machine = makeMachine(MEMORY)
+  const owner = await machine.start().open()
+  await owner.commit({ left: 'old', right: 'old' })
+  const halfDone = new Promise<void>((resolve) => {
+    owner.disk.intercept = (call, perform) => {
+      if (call.operation !== 'rename' || !call.paths[1]?.endsWith('/right')) return perform()
+      owner.crash()
+      resolve()
+      return new Promise(() => {})
+    }
+  })
+  void owner.commit({ left: 'new', right: 'new' })
+  await halfDone
+  expect(await readDuringRecovery(machine, 'right')).toBe('new')
+})
+
 /** Kept journals that no checkpoint removed: two processes take turns, since each lets the store go to the other. */
 async function makeKeptJournals(): Promise<{ machine: Machine; kept: Map<string, Buffer> }> {
   const machine = makeMachine(MEMORY)

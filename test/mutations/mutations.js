@@ -9,6 +9,7 @@ export const TESTS = {
   failure: 'test/simulation/every-failure.test.ts',
   interleavings: 'test/simulation/interleavings.test.ts',
   record: 'test/commit/record.test.ts',
+  recover: 'test/commit/recover.test.ts',
   claims: 'test/commit/claim-holes.test.ts',
   commit: 'test/commit/commit.test.ts',
   flushes: 'test/simulation/failing-flushes.test.ts',
@@ -498,6 +499,20 @@ export const RULES = [
     from: 'return (await isFree(site, names)) && (await readLostJournals(site)).length > 0',
     to: 'return (names.top === 0 || names.released.has(names.top)) && (await readLostJournals(site)).length > 0',
     test: 'regressions',
+  },
+  {
+    name: 'who opens a store does not wait for another who is recovering it',
+    file: 'commit/open-engine.ts',
+    from: '(await isRecovering(site, names)) || ',
+    to: '',
+    test: 'recover',
+  },
+  {
+    name: 'a process goes on waiting in a work folder that was taken from it',
+    file: 'commit/own.ts',
+    from: 'findWorkFolder(names, place.folder) !== place.folder',
+    to: 'findWorkFolder(names, place.folder) === undefined',
+    test: 'claims',
   },
   {
     name: 'where nobody can tell whether an owner lives, opening does not wait for it',
