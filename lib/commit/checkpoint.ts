@@ -13,11 +13,11 @@ import { CHECKPOINT_BYTES, CHECKPOINT_FLUSHES, IDLE_MS, JOURNALS_LIMIT_BYTES } f
 import { isErrorCode, UNTIMED_MODE } from '../disk/disk.js'
 import { stagedName } from '../disk/layout.js'
 import { isStanding, readControlNames } from './claim.js'
-import type { JournalContents } from './journal.js'
+import type { JournalContents, NumberedChange } from './journal.js'
+import { lastChanges, readKept } from './kept-journals.js'
 import { type KnownJournals, type Ownership, removeSynced, retireJournal, startJournal } from './own.js'
 import { publishChange, syncScopeFolders } from './publish.js'
 import type { RecordedChange } from './record.js'
-import { lastChanges, readKept } from './recover.js'
 import type { Site } from './site.js'
 import type { StageState } from './stage.js'
 
@@ -153,8 +153,6 @@ async function syncKeptFiles(
   await syncScopeFolders(site, new Set([...changes.values()].map((change) => change.scope)))
   return { revision: Math.max(0, ...journals.map(({ revision }) => revision)), failed }
 }
-
-type NumberedChange = JournalContents['changes'][number]
 
 /** A kept journal. */
 interface KeptJournal extends JournalContents {

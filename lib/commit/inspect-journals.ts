@@ -6,7 +6,7 @@ import { findWorkFolder } from './claim.js'
 import type { ControlLook } from './control-look.js'
 import { describeLeftover, type FindingDetails, inControl, quotePath } from './finding.js'
 import { parseJournal } from './journal.js'
-import { isThisSession } from './recover.js'
+import { isThisSession } from './kept-journals.js'
 import type { JournalSummary } from './report.js'
 import type { Site } from './site.js'
 

@@ -36,7 +36,7 @@ export interface JournalContents {
   /** Commits up to this revision are synced as plain files. */
   readonly synced: number
   /** All changes of its commits, in order. */
-  readonly changes: readonly (RecordedChange & { readonly revision: number })[]
+  readonly changes: readonly NumberedChange[]
   /** Where the last valid record ends, in bytes. */
   readonly end: number
 }
@@ -192,7 +192,8 @@ export function* parseInSteps(
   return contents
 }
 
-type NumberedChange = RecordedChange & { readonly revision: number }
+/** A change with the revision of its commit. */
+export type NumberedChange = RecordedChange & { readonly revision: number }
 
 const MARK_BYTES = 40
 

@@ -22,10 +22,11 @@ import {
   undoClaim,
 } from './claim.js'
 import { Journal } from './journal.js'
+import type { KeptSummary } from './kept-journals.js'
 import { syncScopeFolders } from './publish.js'
 import { leavePast, removePast } from './readers.js'
 import type { SettledGroup } from './record.js'
-import { finishJournal, type History, type KeptSummary, keepJournal, recoverKept } from './recover.js'
+import { finishJournal, type History, keepJournal, recoverKept } from './recover.js'
 import type { Site } from './site.js'
 import type { StageState } from './stage.js'
 

@@ -404,7 +404,7 @@ export const RULES = [
   },
   {
     name: 'hand edits: after a kill the journal is recovered as after a power cut',
-    file: 'commit/recover.ts',
+    file: 'commit/kept-journals.ts',
     from: "return contents.header.session !== '' && contents.header.session === site.session",
     to: 'return false',
     test: 'step',
@@ -495,7 +495,7 @@ export const RULES = [
   },
   {
     name: 'a claim without a work folder keeps others from recovering when they open',
-    file: 'commit/recover.ts',
+    file: 'commit/kept-journals.ts',
     from: 'return (await isFree(site, names)) && (await readLostJournals(site)).length > 0',
     to: 'return (names.top === 0 || names.released.has(names.top)) && (await readLostJournals(site)).length > 0',
     test: 'regressions',
