@@ -399,7 +399,7 @@ export const RULES = [
     file: 'commit/recover.ts',
     from: "if (present?.kind === 'file' && present.time <= change.time) await publishChange(site, folder, change)",
     to: "if (present?.kind === 'file') await publishChange(site, folder, change)",
-    test: 'step',
+    test: 'recover',
   },
   {
     name: 'hand edits: after a kill the journal is recovered as after a power cut',
