@@ -413,7 +413,7 @@ export const RULES = [
     file: 'commit/recover.ts',
     from: "present?.kind === 'file' && present.time === change.was",
     to: "present?.kind === 'file'",
-    test: 'step',
+    test: 'recover',
   },
   {
     name: 'the time of a value may be earlier than that of the file it replaces',
