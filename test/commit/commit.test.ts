@@ -1,6 +1,6 @@
 /** What one process does on the disk when it commits, and what becomes of a commit that the disk refuses. */
 
-import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import { basename } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { systemError } from '../setup/simulated-disk.js'
@@ -153,6 +153,20 @@ test('versions rise, whatever the clock does', async () => {
   expect(times).toEqual([...times].sort((left, right) => (left < right ? -1 : 1)))
   expect(new Set(times).size).toBe(times.length)
   await next.close()
+})
+
+test('a value is later than the file that it replaces, also than one from the future; others are not', async () => {
+  const machine = makeMachine()
+  const process = await openProcess(machine)
+  const timeOf = async (key: string): Promise<bigint> =>
+    timeOfVersion((await process.set(key, 'new')).results[0]?.version)
+  await process.set('key', 'old')
+  const future = Math.floor(Date.now() / 1000) + 86_400
+  utimesSync(`${machine.layout.scopePath(SCOPE)}/key`, future, future)
+  const time = BigInt(future) * 1_000_000_000n
+  expect(await timeOf('key')).toBeGreaterThan(time)
+  expect(await timeOf('other')).toBeLessThan(time)
+  await process.close()
 })
 
 test('a second without writes: files, then folders, then a mark in a new journal, and only then old journals go', async () => {

@@ -400,7 +400,7 @@ export const RULES = [
     file: 'commit/recover.ts',
     from: 'if (present !== undefined && isReplaceable(present, change)) await',
     to: "if (present?.kind === 'file') await",
-    test: 'step',
+    test: 'recover',
   },
   {
     name: 'hand edits: after a kill the journal is recovered as after a power cut',
@@ -414,7 +414,7 @@ export const RULES = [
     file: 'commit/recover.ts',
     from: "present?.kind === 'file' && present.time === change.was",
     to: "present?.kind === 'file'",
-    test: 'step',
+    test: 'recover',
   },
   {
     name: 'the time of a value may be earlier than that of the file it replaces',
