@@ -107,12 +107,11 @@ test('a commit was lost with the work folder that its journal had been moved out
 
 test('the first read after a power cut gave old values, since a claim had come back without its work folder', async () => {
   const act: Scenario['act'] = async (world) => {
-    const first = await world.openStore()
+    const [first, second] = [await world.openStore(), await world.openStore()]
     await world.commit(first, 'first', [SHARED, { old: 'old 2', nothing: '' }])
-    world.kill(first)
-    await world.openStore()
+    await world.commit(second, 'second', [SHARED, { other: 'other 2' }])
   }
-  const origin = await playTo(act, /link |unlink .*\/c\d+$/)
+  const origin = await playTo(act, /rmdir .*\/w[0-9a-f]+$|open .*\/f\d+$/)
   await makeExplorer().exploreSteps(origin, OUTCOMES)
 })
 
@@ -197,5 +196,12 @@ test('a value was lost after a recovery that succeeded at the second attempt, si
 test('a commit that was rejected with the outcome none came after all, since its record had been written', () =>
   fail(replaceTwice, /write .*\/journal$/, { code: 'EIO', how: 'done', isLasting: false }))
 
-test('a close resolved though the last flush had failed', () =>
-  fail(replaceAndClose, /fdatasync .*\/journal$/, { code: 'EIO', how: 'undone', isLasting: true }))
+test('a close resolved though the last flush had failed', async () => {
+  let errors: readonly unknown[] = []
+  const act: Scenario['act'] = async (world, ready) => {
+    await replaceAndClose(world, ready)
+    errors = world.errors
+  }
+  await fail(act, /fdatasync .*\/journal$/, { code: 'EIO', how: 'undone', isLasting: true })
+  expect(errors).toMatchObject([{ code: 'STORE_BROKEN' }])
+})
