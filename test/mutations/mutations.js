@@ -13,6 +13,7 @@ export const TESTS = {
   claims: 'test/commit/claim-holes.test.ts',
   commit: 'test/commit/commit.test.ts',
   flushes: 'test/simulation/failing-flushes.test.ts',
+  edits: 'test/simulation/hand-edits.test.ts',
 }
 
 /**
@@ -400,7 +401,7 @@ export const RULES = [
     file: 'commit/recover.ts',
     from: 'if (present !== undefined && isReplaceable(present, change)) await',
     to: "if (present?.kind === 'file') await",
-    test: 'recover',
+    test: 'edits',
   },
   {
     name: 'hand edits: after a kill the journal is recovered as after a power cut',
@@ -414,7 +415,7 @@ export const RULES = [
     file: 'commit/recover.ts',
     from: "present?.kind === 'file' && present.time === change.was",
     to: "present?.kind === 'file'",
-    test: 'recover',
+    test: 'edits',
   },
   {
     name: 'the time of a value may be earlier than that of the file it replaces',
