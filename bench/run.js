@@ -1,8 +1,9 @@
 /**
- * Compares plainkeep with its limits and its peers: node bench/run.js [PART ...] [--quick] [--folder FOLDER]
+ * Compares plainkeep with its limits and its peers: node bench/run.js [PART ...] [--quick] [--folder FOLDER] [--peers NAMES]
  *
  * Parts are the names of the workloads; all of them unless named. Prints tables, and writes results/latest.json, in which
- * the other parts stay as they were, and results/chart.svg. compare.js compares two such files.
+ * the other parts stay as they were, and results/chart.svg; not with a folder of one's own. compare.js compares two such
+ * files. Of `set` there can be fewer peers: all whose names begin with one of some names with commas between.
  */
 
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -24,15 +25,20 @@ const workloads = {
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, folder: { type: 'string', default: tmpdir() } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    folder: { type: 'string' },
+    peers: { type: 'string' },
+  },
 })
 const parts = positionals.length === 0 ? Object.keys(workloads) : positionals
 const unknown = parts.find((part) => !(part in workloads))
 if (unknown !== undefined)
   throw new Error(`There is no part ${unknown}; there are ${Object.keys(workloads).join(', ')}.`)
 
-const folder = mkdtempSync(join(options.folder, 'plainkeep-bench-'))
-const context = { rounds: options.quick ? 10 : 30, isQuick: options.quick }
+const folder = mkdtempSync(join(options.folder ?? tmpdir(), 'plainkeep-bench-'))
+const names = options.peers?.split(',')
+const context = { rounds: options.quick ? 10 : 30, isQuick: options.quick, names }
 console.log(
   `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim()}; ${context.rounds} rounds, all contenders in turn, after a warm-up; median of a round (10th to 90th percentile) for one operation`,
 )
@@ -54,12 +60,17 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
-const place = fileURLToPath(new URL('results/', import.meta.url))
-const path = join(place, 'latest.json')
-mkdirSync(place, { recursive: true })
-const before = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).results : []
-const all = Object.keys(workloads).flatMap((part) =>
-  (parts.includes(part) ? results : before).filter((result) => result.part === part),
-)
-writeFileSync(path, `${JSON.stringify({ node: process.version, results: all }, null, 1)}\n`)
-writeFileSync(join(place, 'chart.svg'), drawChart(all))
+if (options.folder === undefined && names === undefined) keepResults()
+
+/** Writes what was found in place of the same parts of before, and draws all of it. */
+function keepResults() {
+  const place = fileURLToPath(new URL('results/', import.meta.url))
+  const path = join(place, 'latest.json')
+  mkdirSync(place, { recursive: true })
+  const before = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).results : []
+  const all = Object.keys(workloads).flatMap((part) =>
+    (parts.includes(part) ? results : before).filter((result) => result.part === part),
+  )
+  writeFileSync(path, `${JSON.stringify({ node: process.version, results: all }, null, 1)}\n`)
+  writeFileSync(join(place, 'chart.svg'), drawChart(all))
+}

@@ -1,6 +1,7 @@
 /** The system calls that a get and a set are made of, one by one: what remains is JavaScript. */
 
 import {
+  close,
   closeSync,
   constants,
   fdatasyncSync,
@@ -11,6 +12,7 @@ import {
   openSync,
   readSync,
   renameSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -95,7 +97,37 @@ export async function floor({ folder, isQuick }) {
   }
   await storage.close()
   await uncached.close()
+  results.push(await replaceMany(join(folder, 'replaced'), isQuick ? 10 : 30))
   return results
+}
+
+/** Groups of 16 files that replace others, flushed together: what it costs that rename frees the old ones. */
+async function replaceMany(folder, rounds) {
+  mkdirSync(folder)
+  const journal = openSync(join(folder, 'journal'), 'w+')
+  const paths = Array.from({ length: 480 }, (_, index) => join(folder, `k${index}`))
+  for (const path of paths) writeFileSync(path, VALUE)
+  const times = { 'rename frees the old file': [], 'it is held open, and closed by a thread': [] }
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [name, list] of Object.entries(times)) {
+      const isHeld = name.startsWith('it')
+      const start = performance.now()
+      for (let first = 0; first < paths.length; first += 16) {
+        const group = paths.slice(first, first + 16)
+        for (const path of group) writeFileSync(`${path}.new`, VALUE)
+        writeSync(journal, RECORD, 0, RECORD.length, 0)
+        fdatasyncSync(journal)
+        const held = isHeld ? group.map((path) => openSync(path, O_RDONLY)) : []
+        for (const path of group) renameSync(`${path}.new`, path)
+        for (const descriptor of held) close(descriptor, () => undefined)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      list.push(((performance.now() - start) * 1000) / paths.length)
+    }
+  }
+  closeSync(journal)
+  const rows = Object.entries(times).map(([name, list]) => ({ name, microseconds: quantile(list, 0.5) }))
+  return { title: 'where the time goes: a file of a group of 16 that replace others', rows }
 }
 
 /** The calls that the store makes, in its order, on files of its layout. */

@@ -110,22 +110,28 @@ export async function loop({ folder }) {
     const delays = []
     for (let round = 0; round < 6; round += 1) {
       const monitor = monitorEventLoopDelay({ resolution: 1 })
-      monitor.enable()
       const before = process.memoryUsage()
-      await Promise.all(
-        Array.from({ length: 10_000 }, (_, index) => store.set(`l${round}-${index}`, Buffer.alloc(200, 'x'))),
+      const start = performance.now()
+      const sets = Array.from({ length: 10_000 }, (_, index) =>
+        store.set(`l${round}-${index}`, Buffer.alloc(200, 'x')),
       )
+      const called = performance.now() - start
+      await new Promise((resolve) => setImmediate(resolve)) // the loop that calls is the caller's
+      monitor.enable()
+      await Promise.all(sets)
       monitor.disable()
       const memory = process.memoryUsage()
       delays.push({
+        called,
         p99: monitor.percentile(99) / 1e6,
         max: monitor.max / 1e6,
         grown: memory.rss - before.rss,
       })
     }
-    const rows = delays.slice(1).map(({ p99, max, grown }, index) => ({
+    const rows = delays.slice(1).map(({ called, p99, max, grown }, index) => ({
       name: `burst ${index + 1}`,
-      text: `p99 ${p99.toFixed(1)} ms, max ${max.toFixed(1)} ms, memory ${(grown / 1e6).toFixed(1)} MB more`,
+      ...{ called, p99, max, grown },
+      text: `${called.toFixed(1)} ms for the calls, then p99 ${p99.toFixed(1)} ms, max ${max.toFixed(1)} ms, memory ${(grown / 1e6).toFixed(1)} MB more`,
     }))
     return [{ title: 'delay of the event loop during a burst of 10,000 sets', rows }]
   })

@@ -66,7 +66,7 @@ async function fill(store, keys, size) {
 }
 
 /** set: new keys, over others, and one hot key. */
-export async function set({ folder, rounds }) {
+export async function set({ folder, rounds, names }) {
   const results = []
   const kinds = {
     'a new key': (index) => `n${index}`,
@@ -74,7 +74,7 @@ export async function set({ folder, rounds }) {
     'one hot key': () => 'hot',
   }
   for (const [kind, keyOf] of Object.entries(kinds)) {
-    const opened = await openPeers(`${folder}/set-${kind.replaceAll(' ', '-')}`)
+    const opened = await openPeers(`${folder}/set-${kind.replaceAll(' ', '-')}`, names)
     await closing(opened, async () => {
       const contenders = opened.filter(({ peer }) => peer.name !== 'conf' || kind !== 'a new key')
       const rows = await compare(contenders, { rounds, count: 40, warmup: 3000 }, ({ store }, index) =>
