@@ -436,7 +436,7 @@ export const RULES = [
     file: 'commit/checkpoint.ts',
     from: '    const { revision, stage } = owned\n',
     to: '    const { revision, stage } = owned\n    await removeSynced(this.#site, this.#known, found.revision)\n',
-    test: 'step',
+    test: 'regressions',
   },
   {
     name: 'the newest kept journal is removed as well',

@@ -115,6 +115,20 @@ test('the first read after a power cut gave old values, since a claim had come b
   await makeExplorer().exploreSteps(origin, OUTCOMES)
 })
 
+test('a deleted value stays deleted where a power cut brings back the journal that set it, and not the one that deleted it', async () => {
+  const act: Scenario['act'] = async (world) => {
+    for (const values of [{ old: 'old 2' }, { old: undefined }, { other: 'other 2' }]) {
+      const process = await world.openStore()
+      await world.commit(process, JSON.stringify(values), [SHARED, values])
+      world.kill(process)
+    }
+    await world.openStore()
+    await world.wait(3000)
+  }
+  const origin = await playTo(act, /unlink .*\/kept-\d+$/)
+  await makeExplorer().exploreSteps(origin, OUTCOMES)
+})
+
 test('the first read after a power cut gave old values where the system does not tell whether an owner lives', async () => {
   const origin = await playTo(replaceTwice, /rename .*shared\/old$/, { isSessionKnown: false })
   await makeExplorer().exploreSteps(origin, OUTCOMES)
