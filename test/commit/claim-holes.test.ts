@@ -378,6 +378,25 @@ test('a process waited in vain: its work folder was taken for left behind just b
   await finish('first', waiter)
 })
 
+test('a late removal of a kept journal does not remove the one that says the last revision', async () => {
+  const owner = await startOwner()
+  const held = hold(
+    owner,
+    ({ operation, paths }) => operation === 'unlink' && /\/kept-\d+$/.test(paths[0] ?? ''),
+    true,
+  )
+  const closing = owner.close().catch(() => undefined)
+  await Promise.race([held.reached, closing]) // there is none, unless the newest is removed as well
+  machine.lockState = () => 'stale'
+  const taker = await machine.start().open()
+  await taker.delete('none')
+  await taker.close()
+  machine.lockState = () => undefined
+  held.release()
+  await closing
+  await finish('first')
+})
+
 test('late calls by path outside the work folder leave the keys alone', async () => {
   const owner = await startOwner()
   const held = hold(

@@ -443,7 +443,7 @@ export const RULES = [
     file: 'commit/own.ts',
     from: 'kept.slice(0, -1)',
     to: 'kept',
-    test: 'step',
+    test: 'claims',
   },
   {
     name: 'a file whose flush failed is flushed again',
