@@ -112,33 +112,36 @@ export function findWorkFolder(names: ControlNames, folder: string): string | un
 
 /** Whether the highest claim can be taken over at once: nobody has it, it was released, or its owner is dead. */
 export async function isFree(site: Site, names: ControlNames): Promise<boolean> {
-  if (names.top === 0 || names.released.has(names.top)) return true
-  const record = await readClaim(site, names.top)
-  if (record === undefined || findWorkFolder(names, record.folder) === undefined) return true
-  return isDead(site, record.folder, record.owner)
+  const record = await findOwner(site, names)
+  return record === undefined || isDead(site, record.folder, record.owner)
+}
+
+/** Whether nobody has the highest claim: there is none, or it was released. */
+export function isUnowned({ top, released }: Pick<ControlNames, 'top' | 'released'>): boolean {
+  return top === 0 || released.has(top)
+}
+
+/** The record of the highest claim, whose owner may have died; undefined if nobody has it, or its work folder is gone. */
+export async function findOwner(site: Site, names: ControlNames): Promise<ClaimRecord | undefined> {
+  const record = isUnowned(names) ? undefined : await readClaim(site, names.top)
+  return record && findWorkFolder(names, record.folder) === undefined ? undefined : record
 }
 
 /** Whether somebody owns the store of whom this system does not tell whether they live. */
 export async function isOwnerUnknown(site: Site, names: ControlNames): Promise<boolean> {
-  if (names.top === 0 || names.released.has(names.top)) return false
-  const record = await readClaim(site, names.top)
-  if (record === undefined || findWorkFolder(names, record.folder) === undefined) return false
+  const record = await findOwner(site, names)
+  if (record === undefined) return false
   return !isDead(site, record.folder, record.owner) && site.host.isAlive(record.owner) === undefined
 }
 
 /** Whether nobody owns the store and a work folder of some owner is left: then there may be something to recover. */
 export async function isAbandoned(site: Site, names: ControlNames): Promise<boolean> {
-  return names.work.length > 0 && (await isFree(site, names)) && hasUnsettled(site, names, names.claims)
+  return names.work.length > 0 && (await isFree(site, names)) && hasUnsettled(site, names, names.next)
 }
 
-/** Whether a lower claim still has its work folder: who took over from it is not done with that. */
-export async function hasUnsettledLower(site: Site, names: ControlNames): Promise<boolean> {
-  const lower = names.claims.filter((number) => number < names.top)
-  return hasUnsettled(site, names, lower)
-}
-
-async function hasUnsettled(site: Site, names: ControlNames, claims: readonly number[]): Promise<boolean> {
-  for (const number of claims) {
+/** Whether a claim below a number still has its work folder. */
+export async function hasUnsettled(site: Site, names: ControlNames, below: number): Promise<boolean> {
+  for (const number of names.claims.filter((claim) => claim < below)) {
     const record = await readClaim(site, number)
     if (record !== undefined && findWorkFolder(names, record.folder) !== undefined) return true
   }

@@ -8,7 +8,7 @@
 
 import { ConflictError, StorageError } from '../base/errors.js'
 import { describeScope, type ScopeId } from '../base/scope-id.js'
-import { readControlNames } from './claim.js'
+import { isUnowned, readControlNames } from './claim.js'
 import type { Change, Expectation, ListingExpectation, Quota, VersionExpectation } from './engine.js'
 import { listOwned } from './list.js'
 import type { Places } from './places.js'
@@ -52,16 +52,6 @@ export async function checkUnowned(site: Site, expectations: readonly Expectatio
   if (!isUnowned(after) || after.top !== before.top) return false
   if (conflict !== undefined) throw conflict.error
   return true
-}
-
-function isUnowned({
-  top,
-  released,
-}: {
-  readonly top: number
-  readonly released: ReadonlySet<number>
-}): boolean {
-  return top === 0 || released.has(top)
 }
 
 /** Rejects with `QUOTA_EXCEEDED` if a scope would hold more than it may, and more than before; counts the changes in. */

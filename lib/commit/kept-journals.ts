@@ -3,10 +3,10 @@
 import { JOURNAL_NAME } from '../disk/layout.js'
 import {
   type ControlNames,
+  findOwner,
   findWorkFolder,
-  hasUnsettledLower,
+  hasUnsettled,
   isFree,
-  readClaim,
   readControlNames,
 } from './claim.js'
 import { type JournalContents, type NumberedChange, parseInSteps } from './journal.js'
@@ -30,13 +30,12 @@ export async function hasLostJournals(site: Site, names: ControlNames): Promise<
  * recover. True also where it is just beginning another journal, and old ones are left.
  */
 export async function isRecovering(site: Site, names: ControlNames): Promise<boolean> {
-  if (names.top === 0 || names.released.has(names.top)) return false
-  const record = await readClaim(site, names.top)
+  const record = await findOwner(site, names)
   const folder = record && findWorkFolder(names, record.folder)
   if (folder === undefined) return false
   const journal = site.layout.controlPath(`${folder}/${JOURNAL_NAME}`)
   if ((await site.disk.stat(journal)) !== undefined) return false
-  return (await hasUnsettledLower(site, names)) || (await readLostJournals(site)).length > 0
+  return (await hasUnsettled(site, names, names.top)) || (await readLostJournals(site)).length > 0
 }
 
 /** The last change of each key, of commits that are not known to be synced. */

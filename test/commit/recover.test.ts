@@ -252,6 +252,24 @@ test.each(['the same session', 'a later session'])(
   },
 )
 
+/** An owner commits, and dies before it puts a key in place. */
+async function dieBefore(
+  owner: StoreProcess,
+  key: string,
+  values: Parameters<StoreProcess['commit']>[0],
+): Promise<void> {
+  const dead = new Promise<void>((resolve) => {
+    owner.disk.intercept = (call, perform) => {
+      if (call.operation !== 'rename' || !call.paths[1]?.endsWith(`/${key}`)) return perform()
+      owner.crash()
+      resolve()
+      return new Promise(() => {})
+    }
+  })
+  void owner.commit(values)
+  await dead
+}
+
 test.each(['the same session', 'a later session'])(
   'half a commit is finished by the next owner, and by one after it that dies at any call, in %s',
   async (when) => {
@@ -259,16 +277,7 @@ test.each(['the same session', 'a later session'])(
       const machine = makeMachine(MEMORY)
       const owner = await machine.start().open()
       await owner.commit({ left: 'old', right: 'old', gone: 'old' })
-      const halfDone = new Promise<void>((resolve) => {
-        owner.disk.intercept = (call, perform) => {
-          if (call.operation !== 'rename' || !call.paths[1]?.endsWith('/right')) return perform()
-          owner.crash()
-          resolve()
-          return new Promise(() => {})
-        }
-      })
-      void owner.commit({ left: 'new', right: 'new', gone: undefined })
-      await halfDone
+      await dieBefore(owner, 'right', { left: 'new', right: 'new', gone: undefined })
       await dieAt(machine)
       if (when === 'a later session') machine.reboot()
       const next = await openNext(machine)
@@ -333,16 +342,7 @@ test('the first read gave half a commit, since another process was finishing it 
   const machine = makeMachine(MEMORY)
   const owner = await machine.start().open()
   await owner.commit({ left: 'old', right: 'old' })
-  const halfDone = new Promise<void>((resolve) => {
-    owner.disk.intercept = (call, perform) => {
-      if (call.operation !== 'rename' || !call.paths[1]?.endsWith('/right')) return perform()
-      owner.crash()
-      resolve()
-      return new Promise(() => {})
-    }
-  })
-  void owner.commit({ left: 'new', right: 'new' })
-  await halfDone
+  await dieBefore(owner, 'right', { left: 'new', right: 'new' })
   expect(await readDuringRecovery(machine, 'right')).toBe('new')
 })
 

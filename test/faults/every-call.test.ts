@@ -11,6 +11,7 @@ import { describe, expect, test } from 'vitest'
 import { type FileSystem, openStorage, type Scope, type Storage, StorageError } from '../../lib/index.js'
 import { findFlaws } from '../setup/check-store.js'
 import { type Fault, FaultyFileSystem } from '../setup/faulty-fs.js'
+import { SYSTEM_CODES } from '../setup/system-codes.js'
 
 const ROOT = '/data'
 
@@ -25,15 +26,6 @@ const RUNS_AT_ONCE = 64
 
 /** After so many a scenario ends: they are likely to have one cause. */
 const ENOUGH_PROBLEMS = 20
-
-/** What the system may answer, and what the caller is told. A journal that cannot be flushed breaks the store. */
-const CODES: Readonly<Record<string, string>> = {
-  EIO: 'IO_ERROR',
-  ENOSPC: 'DISK_FULL',
-  EACCES: 'ACCESS_DENIED',
-  EMFILE: 'IO_ERROR',
-  EROFS: 'ACCESS_DENIED',
-}
 
 type MemoryFs = FileSystem & typeof import('node:fs')
 
@@ -144,7 +136,7 @@ describe.each(Object.keys(READS))('when a call fails while %s', (name) => {
     const { fs } = await prepare({ name, prepare: prepareSome, act: async () => undefined })
     const disk = new FaultyFileSystem(fs)
     const storage = await openStorage(ROOT, { ...OPTIONS, fs: disk.fs })
-    for (const [code, wanted] of Object.entries(CODES)) {
+    for (const [code, wanted] of Object.entries(SYSTEM_CODES)) {
       for (let after = 0, failures = 1; failures > 0; after += 1) {
         disk.fail({ code, after, isLasting: after % 2 === 0 })
         const found = await read(storage).catch((error: unknown) => error)
@@ -162,7 +154,7 @@ describe.each(Object.keys(READS))('when a call fails while %s', (name) => {
 
 /** Each call fails with each code, once and from then on; and each is done once, and reported as failed. */
 function listFaults(count: number, isLong: boolean): Fault[] {
-  const codes = Object.keys(CODES)
+  const codes = Object.keys(SYSTEM_CODES)
   return Array.from({ length: count }, (_, after) => after).flatMap((after) => {
     const turn = codes[after % codes.length] as string
     return [
@@ -346,7 +338,7 @@ class Run {
 
   #checkError(what: string, error: unknown): void {
     if (error === undefined) return
-    const wanted = [CODES[this.#fault.code], 'STORE_BROKEN']
+    const wanted = [SYSTEM_CODES[this.#fault.code], 'STORE_BROKEN']
     if (error instanceof StorageError && wanted.includes(error.code)) return
     this.#complain(`${what} rejected with ${describeError(error)}`)
   }

@@ -10,19 +10,11 @@
 import { StorageError } from '../../lib/index.js'
 import type { CallFault } from '../setup/simulated-fs.js'
 import type { SimulatedProcess } from '../setup/simulated-process.js'
+import { SYSTEM_CODES } from '../setup/system-codes.js'
 import { drive } from '../setup/virtual-time.js'
 import { checkFlushed, describeError, type Explorer, openAndClose } from './explorer.js'
 import { type Beginning, beginWorld, type Scenario, type Variant } from './scenarios.js'
 import type { World } from './world.js'
-
-/** What the system may answer, and what the caller is told. */
-const CODES: Readonly<Record<string, string>> = {
-  EIO: 'IO_ERROR',
-  ENOSPC: 'DISK_FULL',
-  EACCES: 'ACCESS_DENIED',
-  EMFILE: 'IO_ERROR',
-  EROFS: 'ACCESS_DENIED',
-}
 
 const FLUSHES = ['fsync', 'fdatasync']
 
@@ -45,7 +37,7 @@ export interface Failure extends CallFault {
 
 /** What a call may answer. A flush has no use for a descriptor or a permission, but may lose what it should flush. */
 export function listCodes(call: string): string[] {
-  return Object.keys(CODES).filter(
+  return Object.keys(SYSTEM_CODES).filter(
     (code) => !FLUSHES.includes(call) || LASTING_CALLS[code]?.includes(call) !== false,
   )
 }
@@ -124,7 +116,7 @@ function chooseFault(failure: Failure, count: number, call: string): CallFault |
 
 /** F1. */
 function checkError(error: unknown, { code }: Failure): void {
-  const expected = [CODES[code], 'STORE_BROKEN', 'FENCED', 'LOCK_TIMEOUT']
+  const expected = [SYSTEM_CODES[code], 'STORE_BROKEN', 'FENCED', 'LOCK_TIMEOUT']
   if (error instanceof StorageError && expected.includes(error.code)) return
   throw error
 }
