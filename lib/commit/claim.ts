@@ -351,11 +351,9 @@ async function isWaiting(site: Site, work: WorkName): Promise<boolean> {
   return maker !== undefined && !isDead(site, work.folder, maker)
 }
 
-/** Waits until a fenced claim is settled; `goOn` sleeps between two looks, and ends the wait with false. */
-export async function waitUntilSettled(site: Site, claim: Claim, goOn: () => unknown): Promise<void> {
-  while (findWorkFolder(await readControlNames(site), claim.folder) !== undefined) {
-    if ((await goOn()) === false) return
-  }
+/** Whether the work folder of a fenced claim is gone, and so all that was certain of it is in place. */
+export async function isSettled(site: Site, claim: Claim): Promise<boolean> {
+  return findWorkFolder(await readControlNames(site), claim.folder) === undefined
 }
 
 /** Lets the claim go. Nothing of it may be in flight, and its journal is moved out already (C6). */

@@ -20,7 +20,7 @@
 
 import { StorageError, type WriteOutcome } from '../base/errors.js'
 import { LOCK_TIMEOUT_MS, POLL_MS, PUBLISH_RETRY_MS } from '../base/limits.js'
-import { isStanding, waitUntilSettled } from './claim.js'
+import { isSettled, isStanding } from './claim.js'
 import { readSource } from './engine.js'
 import type { PendingCommit } from './group.js'
 import type { Ownership } from './own.js'
@@ -182,7 +182,10 @@ async function takeBack(
   return SETTLED
 }
 
-/** Another process has fenced this one after the flush: it finishes the group, or it never saw the record. */
+/**
+ * Another process has fenced this one after the flush: it finishes the group, or it never saw the record. If it stands
+ * still in the middle, not every file is in place, and nobody is told so (W2).
+ */
 async function endFenced(
   tools: CommitTools,
   staged: readonly StagedCommit[],
@@ -190,14 +193,20 @@ async function endFenced(
 ): Promise<GroupOutcome> {
   const { site, owned } = tools
   const untilMs = site.host.monotonicMs() + LOCK_TIMEOUT_MS
-  await waitUntilSettled(site, owned.claim, () => site.host.monotonicMs() < untilMs && tools.sleep(POLL_MS))
-  if (isCertain || (await isInPlace(site, staged)))
-    return { ...settle(tools, staged, new Map()), isFenced: true }
-  const store = site.layout.root
-  const message = `Another process took the store ${store} over in the middle of this commit; read the keys to see what came of it.`
-  for (const { pending } of staged) {
-    pending.reject(new StorageError('FENCED', message, { store, outcome: 'unknown' }))
+  let isFinished = await isSettled(site, owned.claim)
+  while (!isFinished && site.host.monotonicMs() < untilMs) {
+    await tools.sleep(POLL_MS)
+    isFinished = await isSettled(site, owned.claim)
   }
+  const isCommitted = isCertain || (await isInPlace(site, staged))
+  if (isCommitted && isFinished) return { ...settle(tools, staged, new Map()), isFenced: true }
+  const store = site.layout.root
+  const end = isCommitted
+    ? `it has not finished it after ${LOCK_TIMEOUT_MS} ms; whoever writes next finishes it.`
+    : 'read the keys to see what came of it.'
+  const message = `Another process took the store ${store} over in the middle of this commit; ${end}`
+  const outcome = isCommitted ? 'committed' : 'unknown'
+  for (const { pending } of staged) pending.reject(new StorageError('FENCED', message, { store, outcome }))
   if (owned.underWay !== undefined) tools.listener.onUnknown(owned.underWay)
   return { again: [], isFenced: true }
 }

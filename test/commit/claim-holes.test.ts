@@ -151,6 +151,33 @@ test('a fenced owner confirms no reads: what it looked at may be half of another
   await finish('both', owner, taker)
 })
 
+test('a write was told to be in place, though who took the store over stood still before its last file', async () => {
+  const owner = await startOwner()
+  const last = ({ operation, paths }: DiskCall): boolean =>
+    operation === 'rename' && paths[1]?.endsWith('/b') === true
+  const held = hold(owner, last)
+  const write = owner.commit({ a: 'both', b: 'both' })
+  await held.reached
+  machine.lockState = () => 'stale'
+  const taker = await machine.start().open()
+  const stopped = hold(taker, last, true)
+  const later = taker.set('c', 'later')
+  await stopped.reached
+  machine.lockState = () => undefined
+  held.release()
+  let looks = 0
+  machine.nowMs = () => {
+    looks += 1
+    return performance.now() + looks * 100 // whoever waits is late soon
+  }
+  await expect(write).rejects.toMatchObject({ code: 'FENCED', outcome: 'committed' })
+  expect(await owner.get('b')).toBeUndefined()
+  stopped.release()
+  await later
+  expect([await owner.get('a'), await owner.get('b')]).toEqual(['both', 'both'])
+  await finish('both', owner, taker)
+})
+
 test('a file that lands in a fenced work folder late is removed before the taker is owner', async () => {
   const owner = machine.start()
   owner.disk.makeSpare = () => undefined // a file that was made ahead is missed, and the write begins anew

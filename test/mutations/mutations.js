@@ -362,6 +362,13 @@ export const RULES = [
     test: 'claims',
   },
   {
+    name: 'a fenced commit that the next owner has begun to put in place counts as in place',
+    file: 'commit/commit.ts',
+    from: 'if (isCommitted && isFinished) return',
+    to: 'if (isCommitted) return',
+    test: 'claims',
+  },
+  {
     name: 'a claim that was overtaken is not undone',
     file: 'commit/claim.ts',
     from: 'if (isOvertaken(names, claim.number)) {\n      await undoClaim(site, claim)\n      return false\n    }',
