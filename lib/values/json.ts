@@ -7,6 +7,7 @@
  */
 
 import { StorageError } from '../base/errors.js'
+import { parseJson } from './parse-json.js'
 import { describeProperty } from './path.js'
 
 /** How deep the search for a loss goes, in levels; far less than the stack holds. */
@@ -54,7 +55,7 @@ export function encodeJson(value: unknown): Uint8Array {
 
 /** The value that JSON in UTF-8 holds. Throws a `TypeError` for what is not UTF-8, a `SyntaxError` for what is not JSON. */
 export function decodeJson(bytes: Uint8Array): unknown {
-  return JSON.parse(decoder.decode(bytes))
+  return parseJson(decoder.decode(bytes))
 }
 
 /** Stops `JSON.stringify`; never seen outside. */

@@ -16,6 +16,7 @@ import type { Codec } from '../store/codec.js'
 import { Copier, type CopyRules, isOfBuiltIn, type Repeat } from './copy.js'
 import { tagOf } from './json.js'
 import { isPlain } from './merge.js'
+import { parseJson } from './parse-json.js'
 
 /** A class whose instances are data: made of properties, and no subclass of what is built in. */
 export type StorableClass = abstract new (...values: never[]) => object
@@ -92,7 +93,7 @@ const RISKY_TEXT = /"(?:__proto__|constructor|prototype)"|\\u/
 
 function decodeObject(superjson: SuperJSON, bytes: Uint8Array): unknown {
   const text = decoder.decode(bytes)
-  const payload: unknown = RISKY_TEXT.test(text) ? JSON.parse(text, refuseRiskyName) : JSON.parse(text)
+  const payload = parseJson(text, RISKY_TEXT.test(text) ? refuseRiskyName : undefined)
   if (isPlain(payload) && Object.hasOwn(payload, 'json'))
     return superjson.deserialize(payload as never, { inPlace: true })
   throw new SyntaxError(
@@ -100,10 +101,8 @@ function decodeObject(superjson: SuperJSON, bytes: Uint8Array): unknown {
   )
 }
 
-/** A reviver that changes nothing. */
-function refuseRiskyName(name: string, value: unknown): unknown {
+function refuseRiskyName(name: string): void {
   if (RISKY_NAMES.has(name)) throw new SyntaxError(`There is a property named ${name}.`)
-  return value
 }
 
 /** What the codec takes of what is no container (O1). */
