@@ -5,6 +5,7 @@ import { StorageError } from '../base/errors.js'
 import { WATCH_QUEUE_CHANGES } from '../base/limits.js'
 import type { ScopeId } from '../base/scope-id.js'
 import type { DoubtReason, Engine, FollowedChange, Following } from '../commit/engine.js'
+import { Iteration, tell } from './iteration.js'
 import { ChangeQueue } from './watch-queue.js'
 
 /** One change of a key. */
@@ -66,13 +67,7 @@ export interface WatcherPlace {
   readonly writer?: string | undefined
 }
 
-interface Waiting {
-  resolve(result: IteratorResult<Change, undefined>): void
-  reject(error: unknown): void
-}
-
 const NOBODY = { resolve: (): void => undefined, reject: (): void => undefined }
-const DONE: IteratorResult<Change, undefined> = { done: true, value: undefined }
 
 /**
  * Tells of changes: as events, and to one `for await`. It begins at once; what changes after `ready` is never missed, and
@@ -92,10 +87,8 @@ export class Watcher
   readonly #isWanted: (change: FollowedChange) => boolean
   readonly #signal: AbortSignal | undefined
   readonly #onAbort = (): void => void this.close()
-  readonly #waiting: Waiting[] = []
+  readonly #iteration = new Iteration<Change>()
   #settleReady: { resolve(): void; reject(error: unknown): void } = NOBODY
-  #isIterated = false
-  #isEnded = false
   #failure: { readonly error: unknown } | undefined
 
   /** For `Scope` and `Storage`; not to be called by others. Throws `INVALID_OPTION`, `STORE_CLOSED`. */
@@ -125,32 +118,31 @@ export class Watcher
   }
 
   /** The next change, for `for await`; `done` when the watcher has ended. */
-  async next(): Promise<IteratorResult<Change, undefined>> {
-    this.#isIterated = true
-    const change = this.#queue.shift()
-    if (change !== undefined) return { done: false, value: change }
-    const failure = this.#failure
-    this.#failure = undefined
-    if (failure !== undefined) throw failure.error
-    if (this.#isEnded) return DONE
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+  next(): Promise<IteratorResult<Change, undefined>> {
+    return this.#iteration.next(() => {
+      const change = this.#queue.shift()
+      if (change !== undefined) return { value: change }
+      const failure = this.#failure
+      this.#failure = undefined
+      return failure
+    })
   }
 
   /** Ends the watcher, for `break`. */
   async return(): Promise<IteratorResult<Change, undefined>> {
     await this.close()
-    return DONE
+    return this.#iteration.end()
   }
 
   /** The watcher itself: several loops over it share its changes. */
   [Symbol.asyncIterator](): this {
-    this.#isIterated = true
+    this.#iteration.isBegun = true
     return this
   }
 
   /** Compares everything that is watched now; resolves when the differences have been told. Other changes may be told, too. */
   rescan(): Promise<void> {
-    return this.#isEnded ? Promise.resolve() : this.#following.rescan()
+    return this.#iteration.isEnded ? Promise.resolve() : this.#following.rescan()
   }
 
   /** Ends the watcher; nothing is told any more, and what waits is dropped. */
@@ -172,11 +164,10 @@ export class Watcher
   }
 
   #give(change: Change): void {
-    if (this.#isEnded) return
+    if (this.#iteration.isEnded) return
     this.#tell('change', change)
-    const waiting = this.#waiting.shift()
-    if (waiting !== undefined) waiting.resolve({ done: false, value: change })
-    else if (this.#isIterated || this.listenerCount('change') === 0) {
+    if (this.#iteration.give(change)) return
+    if (this.#iteration.isBegun || this.listenerCount('change') === 0) {
       const isLost = this.#queue.push(change)
       if (isLost) this.#tell('resync', { reason: 'queue', scope: undefined })
     }
@@ -192,33 +183,23 @@ export class Watcher
       this.#tell('error', error)
       return
     }
-    const isHeard = this.#waiting.length > 0
-    for (const { reject } of this.#waiting.splice(0)) reject(error)
-    if (!isHeard) this.#failure = { error } // the next call of `next` throws it
+    if (!this.#iteration.fail(error)) this.#failure = { error } // the next call of `next` throws it
     this.#settleReady.reject(error)
-    if (!this.#isIterated && this.listenerCount('change') > 0) this.#tell('error', error) // thrown: nobody listens
+    if (!this.#iteration.isBegun && this.listenerCount('change') > 0) this.#tell('error', error) // thrown: nobody listens
     this.#end()
   }
 
-  /** What is told while a listener throws is told all the same; the error ends the process, as that of any listener. */
   #tell<E extends keyof WatcherEvents>(name: E, ...told: WatcherEvents[E]): void {
-    try {
-      Reflect.apply(this.emit, this, [name, ...told])
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error
-      })
-    }
+    tell(this, name, ...told)
   }
 
   /** What waits in the queue can still be taken. */
   #end(): void {
-    if (this.#isEnded) return
-    this.#isEnded = true
+    if (this.#iteration.isEnded) return
+    this.#iteration.end()
     this.#signal?.removeEventListener('abort', this.#onAbort)
     this.#following.close()
     this.#settleReady.reject(new StorageError('STORE_CLOSED', 'The watcher was closed before it was ready.'))
-    for (const { resolve } of this.#waiting.splice(0)) resolve(DONE)
   }
 }
 

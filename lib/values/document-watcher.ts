@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events'
 import { StorageError } from '../base/errors.js'
 import type { DocumentWatcher, DocumentWatcherEvents, DocumentWatchOptions } from '../store/document.js'
+import { Iteration, tell, type Untaken } from '../store/iteration.js'
 import type { Scope } from '../store/scope.js'
 import type { Watcher } from '../store/watch.js'
 
@@ -11,15 +12,6 @@ interface Watched {
   readonly key: string
   get(): Promise<unknown>
 }
-
-interface Waiting {
-  resolve(result: IteratorResult<unknown, undefined>): void
-  reject(error: unknown): void
-}
-
-type Outcome = { readonly value: unknown } | { readonly error: unknown }
-
-const DONE: IteratorResult<unknown, undefined> = { done: true, value: undefined }
 
 /** `DocumentWatcher` over a watcher of one key. */
 export class ScopeDocumentWatcher
@@ -30,11 +22,8 @@ export class ScopeDocumentWatcher
   readonly ready: Promise<void>
   readonly #watched: Watched
   readonly #watcher: Watcher
-  readonly #waiting: Waiting[] = []
-  /** What was not taken yet. */
-  #latest: Outcome | undefined
-  #isIterated = false
-  #isEnded = false
+  readonly #iteration = new Iteration<unknown>()
+  #latest: Untaken<unknown> | undefined
 
   constructor(scope: Scope, watched: Watched, options: DocumentWatchOptions) {
     super()
@@ -48,32 +37,30 @@ export class ScopeDocumentWatcher
   }
 
   /** See `DocumentWatcher`. */
-  async next(): Promise<IteratorResult<unknown, undefined>> {
-    this.#isIterated = true
-    const latest = this.#latest
-    this.#latest = undefined
-    if (latest !== undefined && 'error' in latest) throw latest.error
-    if (latest !== undefined) return { done: false, value: latest.value }
-    if (this.#isEnded) return DONE
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    return this.#iteration.next(() => {
+      const latest = this.#latest
+      this.#latest = undefined
+      return latest
+    })
   }
 
   /** Ends it, for `break`. */
   async return(): Promise<IteratorResult<unknown, undefined>> {
     await this.close()
-    return DONE
+    return this.#iteration.end()
   }
 
   /** See `DocumentWatcher`. */
   [Symbol.asyncIterator](): this {
-    this.#isIterated = true
+    this.#iteration.isBegun = true
     return this
   }
 
   /** See `DocumentWatcher`. */
   async close(): Promise<void> {
     this.#latest = undefined
-    this.#end()
+    this.#iteration.end()
     await this.#watcher.close()
   }
 
@@ -85,13 +72,13 @@ export class ScopeDocumentWatcher
   async #run(initial: boolean): Promise<void> {
     try {
       await this.#watcher.ready
-      if (!this.#isEnded) this.#tell('ready')
+      if (!this.#iteration.isEnded) tell(this, 'ready')
       if (initial) await this.#read()
       for await (const _ of this.#watcher) await this.#read()
     } catch {
       // It was closed before it was ready; what failed was told.
     } finally {
-      this.#end()
+      this.#iteration.end()
     }
   }
 
@@ -106,42 +93,19 @@ export class ScopeDocumentWatcher
   }
 
   #give(value: unknown): void {
-    if (this.#isEnded) return
-    this.#tell('change', value)
-    const waiting = this.#waiting.shift()
-    if (waiting === undefined) this.#latest = { value }
-    else waiting.resolve({ done: false, value })
+    if (this.#iteration.isEnded) return
+    tell(this, 'change', value)
+    if (!this.#iteration.give(value)) this.#latest = { value }
   }
 
   #fail(error: unknown): void {
-    if (this.#isEnded) return
+    if (this.#iteration.isEnded) return
     const isHeard = this.listenerCount('error') > 0
-    if (isHeard || (!this.#isIterated && this.listenerCount('change') > 0)) this.#tell('error', error)
+    if (isHeard || (!this.#iteration.isBegun && this.listenerCount('change') > 0)) tell(this, 'error', error)
     if (isHeard) return
-    const waiting = this.#waiting.shift()
-    if (waiting === undefined) this.#latest = { error }
-    else waiting.reject(error)
-    this.#end()
+    if (!this.#iteration.fail(error)) this.#latest = { error }
+    this.#iteration.end()
     void this.#watcher.close()
-  }
-
-  /** What is told while a listener throws is told all the same; the error ends the process, as that of any listener. */
-  #tell<E extends keyof DocumentWatcherEvents<unknown>>(
-    name: E,
-    ...told: DocumentWatcherEvents<unknown>[E]
-  ): void {
-    try {
-      Reflect.apply(this.emit, this, [name, ...told])
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error
-      })
-    }
-  }
-
-  #end(): void {
-    this.#isEnded = true
-    for (const { resolve } of this.#waiting.splice(0)) resolve(DONE)
   }
 }
 
