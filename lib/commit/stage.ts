@@ -24,6 +24,9 @@ import { encodeVersion } from './version.js'
 /** The smallest difference between two times that the system call for setting them can tell apart. */
 const TIME_STEP_NS = 1000n
 
+/** A scope that is removed while it is made fit is made again so often. */
+const ATTEMPTS = 10
+
 /** What staging needs to know and remembers while a process owns the store. */
 export interface StageState {
   /** The path of the work folder. */
@@ -200,15 +203,29 @@ function isSameFolder(left: FileStat | undefined, right: FileStat | undefined): 
   return left?.inode === right?.inode && left?.device === right?.device && left?.kind === right?.kind
 }
 
-/** A scope's folder is there, is a folder, and can be renamed into; told before anything is written. */
+/** A scope's folder is there, and fit; if somebody removes it meanwhile, it is made once more. */
 async function prepareScope(site: Site, scope: ScopeId, path: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await makeFit(site, scope, path)
+      return
+    } catch (error) {
+      if (!isErrorCode(error, 'ENOENT') || attempt === ATTEMPTS) throw error
+    }
+  }
+}
+
+/** It is a folder, and can be renamed into; told before anything is written. */
+async function makeFit(site: Site, scope: ScopeId, path: string): Promise<void> {
   const { disk, layout } = site
   if ((await disk.stat(path)) === undefined) await makeScopeFolders(site, scope)
+  let own: FileStat | undefined
   for (const folder of layout.scopeFolders(scope)) {
-    if ((await disk.stat(folder))?.kind === 'folder') continue
-    throw unfit(site, scope, `${folder} is not a folder (links are not followed)`)
+    own = await disk.stat(folder)
+    if (own === undefined) throw Object.assign(new Error(`${folder} was removed`), { code: 'ENOENT' })
+    if (own.kind !== 'folder') throw unfit(site, scope, `${folder} is not a folder (links are not followed)`)
   }
-  const [own, control] = [await disk.stat(path), await disk.stat(layout.control)]
+  const control = await disk.stat(layout.control)
   const isElsewhere = own?.device !== control?.device || (await isOtherMount(site, path))
   if (isElsewhere)
     throw unfit(site, scope, `${path} is on another filesystem than ${layout.control}`, 'EXDEV')

@@ -1,7 +1,7 @@
 /** What one process does on the disk when it commits, and what becomes of a commit that the disk refuses. */
 
-import { chmodSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
-import { basename } from 'node:path'
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { systemError } from '../setup/simulated-disk.js'
 import type { DiskCall, Operation } from '../setup/staged-disk.js'
@@ -383,6 +383,33 @@ test.each([1, 2, 5])(
     await Promise.all([first.close(), second.close()])
   },
 )
+
+test.each<[Operation, string]>([
+  ['makeFolder', 'default'],
+  ['stat', 'shared'],
+  ['isWritable', 'shared'],
+])('a write failed since its scope was removed before a %s of %s', async (operation, name) => {
+  const machine = makeMachine()
+  const process = await openProcess(machine)
+  await process.set('key', 'one')
+  const folder = dirname(process.engine.keyPath(SCOPE, 'key'))
+  const isBefore = (call: DiskCall): boolean =>
+    call.operation === operation && call.paths[0]?.endsWith(name) === true
+  for (let number = 1; number <= 5; number += 1) {
+    rmSync(dirname(folder), { recursive: true })
+    let calls = 0
+    process.disk.intercept = (call, perform) => {
+      if (isBefore(call)) calls += 1
+      if (calls === number) rmSync(dirname(folder), { recursive: true, force: true })
+      if (calls === number) calls += 1
+      return perform()
+    }
+    await process.set('key', `${number}`)
+    process.disk.intercept = undefined
+    expect(await process.get('key')).toBe(`${number}`)
+  }
+  await process.close()
+})
 
 test('a replaced value keeps the mode of its file', async () => {
   const process = await openProcess()
