@@ -11,6 +11,8 @@ export class Child {
   readonly lines: Line[] = []
   readonly exited: Promise<number | null>
   readonly process: ChildProcess
+  /** It is gone, and all that it said is in `lines`. */
+  hasEnded = false
   #errors = ''
 
   constructor(script: string, ...args: readonly (string | number)[]) {
@@ -25,7 +27,12 @@ export class Child {
     this.process.stderr?.on('data', (chunk: Buffer) => {
       this.#errors += chunk
     })
-    this.exited = new Promise((resolve) => this.process.on('close', (code) => resolve(code)))
+    this.exited = new Promise((resolve) => {
+      this.process.on('close', (code) => {
+        this.hasEnded = true
+        resolve(code)
+      })
+    })
   }
 
   /** Resolves when a line with this name was said; rejects if the child ends before. */
@@ -33,7 +40,7 @@ export class Child {
     for (;;) {
       const line = this.lines.find((each) => name in each)
       if (line !== undefined) return line
-      if (this.process.exitCode !== null) throw new Error(`The child never said ${name}: ${this.#errors}`)
+      if (this.hasEnded) throw new Error(`The child never said ${name}: ${this.#errors}`)
       await new Promise((resolve) => setTimeout(resolve, 2))
     }
   }

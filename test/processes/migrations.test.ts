@@ -44,7 +44,7 @@ async function readVersion(): Promise<number> {
 /** Resolves when a migrator has said that this version is there. */
 async function reaching(child: Child, version: number): Promise<void> {
   while (!child.lines.some((line) => Number(line.version) >= version)) {
-    if (child.process.exitCode !== null) throw new Error(`The migrator ended before version ${version}.`)
+    if (child.hasEnded) throw new Error(`The migrator ended before version ${version}.`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
