@@ -70,9 +70,10 @@ export async function commitGroup(
     const staged = await stageGroup(tools, group)
     if (!Array.isArray(staged)) return { again: staged.fenced, isFenced: true }
     // Nothing will be published that would show a fence, and what was looked at may have been half of another's commit (W5).
-    if (!hasChanges(staged) && !(await isStanding(site, owned.claim)))
-      return { again: staged.map(({ pending }) => pending), isFenced: true }
-    if (!(await journalGroup(tools, staged, firstStaged))) return SETTLED
+    if (!hasChanges(staged) && !(await isStanding(site, owned.claim))) return waitAgain(staged)
+    const journaled = await journalGroup(tools, staged, firstStaged)
+    if (journaled === 'fenced') return waitAgain(staged)
+    if (journaled === 'undone') return SETTLED
     outcome = 'unknown'
     return await publishGroup(tools, staged, firstStaged)
   } catch (error) {
@@ -86,18 +87,23 @@ export async function commitGroup(
 
 const SETTLED: GroupOutcome = { again: [], isFenced: false }
 
-/** Makes a staged group durable. False if it cannot be: then it is undone, and its commits are rejected (W3). */
+/** Another process has taken the store over before anything was recorded. */
+function waitAgain(staged: readonly StagedCommit[]): GroupOutcome {
+  return { again: staged.map(({ pending }) => pending), isFenced: true }
+}
+
+/** Makes a staged group durable. If it cannot be, it is undone, and its commits are rejected (W3). */
 async function journalGroup(
   { site, owned }: CommitTools,
   staged: readonly StagedCommit[],
   firstStaged: number,
-): Promise<boolean> {
-  if (!hasChanges(staged)) return true
+): Promise<'durable' | 'undone' | 'fenced'> {
+  if (!hasChanges(staged)) return 'durable'
   const commits = listRecorded(staged)
   const { revision, stage } = owned
   try {
     const large = commits.flatMap(({ changes }) => changes.filter(isLarge))
-    if (large.length > 0) await syncLarge(site, owned, large)
+    if (large.length > 0 && !(await syncLarge(site, owned, large))) return 'fenced'
     await owned.journal.append({
       kind: 'commits',
       revision: revision + 1,
@@ -107,30 +113,32 @@ async function journalGroup(
   } catch (error) {
     await unstage(site, stage, firstStaged)
     for (const { pending } of staged) pending.reject(describeFailure(site, pending, error))
-    return false
+    return 'undone'
   }
   makeSpares(site, stage)
   await owned.journal.sync()
   owned.underWay = { revision: revision + 1, commits }
-  return true
+  return 'durable'
 }
 
 /**
  * The names of large staged files are synced; their bytes are, since they were staged. So are those of the folders that
- * they will be published into: a rename into a folder that is lost loses them.
+ * they will be published into: a rename into a folder that is lost loses them. False if the work folder is gone: a record
+ * of what no name leads to would stand above the value that was there before.
  */
 async function syncLarge(
   site: Site,
   { claim, stage }: Ownership,
   large: readonly RecordedChange[],
-): Promise<void> {
-  await site.disk.syncFolder(claim.path)
+): Promise<boolean> {
+  if (!(await site.disk.syncFolder(claim.path))) return false
   for (const { scope } of large) {
     const path = site.layout.scopePath(scope)
     if (!stage.firmScopes.has(path)) await syncScopeNames(site, scope)
     stage.firmScopes.add(path)
     stage.largeScopes.add(scope)
   }
+  return true
 }
 
 /** Puts every file of a durable group in place (W2, W4). */

@@ -178,6 +178,38 @@ test('a write was told to be in place, though who took the store over stood stil
   await finish('both', owner, taker)
 })
 
+test('a large value is not recorded once the work folder that names it is gone', async () => {
+  const owner = await startOwner()
+  await owner.set('a', Buffer.alloc(70_000, 'first'))
+  const held = hold(
+    owner,
+    ({ operation, paths }) => operation === 'syncFolder' && /\/w[0-9a-f]{24}$/.test(paths[0] ?? ''),
+  )
+  const write = owner.set('a', Buffer.alloc(70_000, 'again'))
+  await held.reached
+  machine.lockState = () => 'stale'
+  const taker = await machine.start().open()
+  const stopped = hold(
+    taker,
+    ({ operation, paths }) => operation === 'readFile' && /\/journal$/.test(paths[0] ?? ''),
+  )
+  const later = taker.set('c', 'later')
+  await stopped.reached
+  const count = owner.disk.log.length
+  held.release()
+  await held.acted
+  machine.lockState = () => undefined
+  stopped.release()
+  await later
+  await taker.close()
+  await write
+  const calls = owner.disk.log.slice(count).map((line) => line.split(' ')[0])
+  expect(calls.indexOf('link')).toBeGreaterThan(-1)
+  expect(calls.slice(0, calls.indexOf('link'))).not.toContain('write')
+  expect(await owner.get('a')).toBe(Buffer.alloc(70_000, 'again').toString())
+  await finish(Buffer.alloc(70_000, 'again').toString(), owner)
+})
+
 test('a file that lands in a fenced work folder late is removed before the taker is owner', async () => {
   const owner = machine.start()
   owner.disk.makeSpare = () => undefined // a file that was made ahead is missed, and the write begins anew

@@ -41,7 +41,7 @@ export const FLUSHES = [
   {
     name: 'the work folder is not flushed when it has a large value',
     file: 'commit/commit.ts',
-    from: 'await site.disk.syncFolder(claim.path)',
+    from: 'if (!(await site.disk.syncFolder(claim.path))) return false',
     to: NOTHING,
     test: 'step',
   },
@@ -366,6 +366,13 @@ export const RULES = [
     file: 'commit/commit.ts',
     from: 'if (isCommitted && isFinished) return',
     to: 'if (isCommitted) return',
+    test: 'claims',
+  },
+  {
+    name: 'a large value is recorded though the work folder that names it is gone',
+    file: 'commit/commit.ts',
+    from: 'if (!(await site.disk.syncFolder(claim.path))) return false',
+    to: 'await site.disk.syncFolder(claim.path)',
     test: 'claims',
   },
   {
