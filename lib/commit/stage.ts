@@ -46,7 +46,7 @@ export interface StageState {
   /** Scopes whose folders have synced names, by their paths. */
   readonly firmScopes: Set<string>
   /** Scopes that were found fit to publish into, by their paths, with their folders as they were found. */
-  readonly readyScopes: Map<string, readonly (FileStat | undefined)[]>
+  readonly readyScopes: Map<string, readonly FileStat[]>
   /** Those of them that the present group has looked at. */
   readonly checkedScopes: Set<string>
 }
@@ -193,8 +193,7 @@ async function checkScope(site: Site, state: StageState, scope: ScopeId, path: s
     fit += 1
   if (fit < folders.length) {
     state.firmScopes.delete(path)
-    await prepareScope(site, scope, path)
-    state.readyScopes.set(path, await Promise.all(folders.map((folder) => site.disk.stat(folder))))
+    state.readyScopes.set(path, await prepareScope(site, scope, path))
   }
   state.checkedScopes.add(path)
 }
@@ -203,33 +202,34 @@ function isSameFolder(left: FileStat | undefined, right: FileStat | undefined): 
   return left?.inode === right?.inode && left?.device === right?.device && left?.kind === right?.kind
 }
 
-/** A scope's folder is there, and fit; if somebody removes it meanwhile, it is made once more. */
-async function prepareScope(site: Site, scope: ScopeId, path: string): Promise<void> {
+/** A scope's folders, which are there and fit; if somebody removes one meanwhile, it is made once more. */
+async function prepareScope(site: Site, scope: ScopeId, path: string): Promise<FileStat[]> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await makeFit(site, scope, path)
-      return
+      return await makeFit(site, scope, path)
     } catch (error) {
       if (!isErrorCode(error, 'ENOENT') || attempt === ATTEMPTS) throw error
     }
   }
 }
 
-/** It is a folder, and can be renamed into; told before anything is written. */
-async function makeFit(site: Site, scope: ScopeId, path: string): Promise<void> {
+/** They are folders, and the scope's own can be renamed into; told before anything is written. */
+async function makeFit(site: Site, scope: ScopeId, path: string): Promise<FileStat[]> {
   const { disk, layout } = site
   if ((await disk.stat(path)) === undefined) await makeScopeFolders(site, scope)
-  let own: FileStat | undefined
+  const found: FileStat[] = []
   for (const folder of layout.scopeFolders(scope)) {
-    own = await disk.stat(folder)
-    if (own === undefined) throw Object.assign(new Error(`${folder} was removed`), { code: 'ENOENT' })
-    if (own.kind !== 'folder') throw unfit(site, scope, `${folder} is not a folder (links are not followed)`)
+    const stat = await disk.stat(folder)
+    if (stat === undefined) throw Object.assign(new Error(`${folder} was removed`), { code: 'ENOENT' })
+    if (stat.kind !== 'folder') throw unfit(site, scope, `${folder} is not a folder (links are not followed)`)
+    found.push(stat)
   }
   const control = await disk.stat(layout.control)
-  const isElsewhere = own?.device !== control?.device || (await isOtherMount(site, path))
+  const isElsewhere = found.at(-1)?.device !== control?.device || (await isOtherMount(site, path))
   if (isElsewhere)
     throw unfit(site, scope, `${path} is on another filesystem than ${layout.control}`, 'EXDEV')
   if (!(await disk.isWritable(path))) throw unfit(site, scope, `${path} is not writable`, 'EACCES')
+  return found
 }
 
 /** Renaming nothing tells whether two folders are on one mount: that is looked at before the names are. */

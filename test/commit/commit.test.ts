@@ -399,9 +399,10 @@ test.each<[Operation, string]>([
     rmSync(dirname(folder), { recursive: true })
     let calls = 0
     process.disk.intercept = (call, perform) => {
-      if (isBefore(call)) calls += 1
-      if (calls === number) rmSync(dirname(folder), { recursive: true, force: true })
-      if (calls === number) calls += 1
+      if (isBefore(call)) {
+        calls += 1
+        if (calls === number) rmSync(dirname(folder), { recursive: true, force: true })
+      }
       return perform()
     }
     await process.set('key', `${number}`)
