@@ -142,9 +142,7 @@ function flushBeside(folder, count) {
     for (let index = 0; index < 32; index += 1) writeFileSync(join(folder, `${name}${index}`), '')
   }
   makeMany('before') // so that no other inode lies in the block of the journal's
-  const journal = openSync(join(folder, 'journal'), 'w+')
-  writeSync(journal, Buffer.alloc(JOURNAL_BYTES))
-  fdatasyncSync(journal)
+  const journal = makeJournal(folder)
   makeMany('behind')
   const scope = join(folder, 'scope')
   mkdirSync(scope)
@@ -174,13 +172,19 @@ function flushBeside(folder, count) {
   return { title: 'where the time goes: a flush of the journal', rows: watch.rows() }
 }
 
+/** A journal with room made ahead, as the store's has. */
+function makeJournal(folder) {
+  const journal = openSync(join(folder, 'journal'), 'w+')
+  writeSync(journal, Buffer.alloc(JOURNAL_BYTES))
+  fdatasyncSync(journal)
+  return journal
+}
+
 /** The calls that the store makes, in its order, on files of its layout. */
 function makeRawStore(root) {
   const [scope, work] = [join(root, 'default', 'plugins', 'scope'), join(root, '.plainkeep', 'work')]
   for (const folder of [scope, work]) mkdirSync(folder, { recursive: true })
-  const journal = openSync(join(work, 'journal'), 'w+')
-  writeSync(journal, Buffer.alloc(JOURNAL_BYTES))
-  fdatasyncSync(journal)
+  const journal = makeJournal(work)
   let position = 0
   const write = (watch, key) => {
     const staged = join(work, 's1')

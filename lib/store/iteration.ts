@@ -57,9 +57,13 @@ export class Iteration<T> {
 }
 
 /** Emits an event. What is told while a listener throws is told all the same; its error ends the process, as that of any. */
-export function tell(emitter: Pick<EventEmitter, 'emit'>, name: string, ...told: readonly unknown[]): void {
+export function tell<E extends Record<keyof E, unknown[]>, N extends keyof E>(
+  emitter: EventEmitter<E>,
+  name: N,
+  ...told: E[N]
+): void {
   try {
-    emitter.emit(name, ...told)
+    Reflect.apply(emitter.emit, emitter, [name, ...told])
   } catch (error) {
     queueMicrotask(() => {
       throw error

@@ -109,7 +109,7 @@ export class Watcher
       persistent,
       onChanges: (changes) => this.#take(changes),
       onReady: () => this.#becomeReady(),
-      onResync: (reason, scope) => this.#tell('resync', { reason, scope }),
+      onResync: (reason, scope) => tell(this, 'resync', { reason, scope }),
       onError: (error) => this.#fail(error),
       onEnd: () => this.#end(),
     })
@@ -165,32 +165,28 @@ export class Watcher
 
   #give(change: Change): void {
     if (this.#iteration.isEnded) return
-    this.#tell('change', change)
+    tell(this, 'change', change)
     if (this.#iteration.give(change)) return
     if (this.#iteration.isBegun || this.listenerCount('change') === 0) {
       const isLost = this.#queue.push(change)
-      if (isLost) this.#tell('resync', { reason: 'queue', scope: undefined })
+      if (isLost) tell(this, 'resync', { reason: 'queue', scope: undefined })
     }
   }
 
   #becomeReady(): void {
     this.#settleReady.resolve()
-    this.#tell('ready')
+    tell(this, 'ready')
   }
 
   #fail(error: unknown): void {
     if (this.listenerCount('error') > 0) {
-      this.#tell('error', error)
+      tell(this, 'error', error)
       return
     }
     if (!this.#iteration.fail(error)) this.#failure = { error } // the next call of `next` throws it
     this.#settleReady.reject(error)
-    if (!this.#iteration.isBegun && this.listenerCount('change') > 0) this.#tell('error', error) // thrown: nobody listens
+    if (!this.#iteration.isBegun && this.listenerCount('change') > 0) tell(this, 'error', error) // thrown: nobody listens
     this.#end()
-  }
-
-  #tell<E extends keyof WatcherEvents>(name: E, ...told: WatcherEvents[E]): void {
-    tell(this, name, ...told)
   }
 
   /** What waits in the queue can still be taken. */
